@@ -1,0 +1,52 @@
+# The allow-list and the resolutions: Reading and Fix (raw) go in, Coarse comes out. The one home of coarsening; what is
+# not named by the policy ends here and is counted.
+
+from plumveil import grid, wire
+from plumveil.fixed import div_round
+from plumveil.policy import field_row
+from plumveil.trust import Coarse
+
+
+def _to_step(unit, step, low, high):
+    # The multiple of step next to unit that lies within the limits.
+    unit = div_round(unit, step) * step
+    return unit + step if unit < low else unit - step if unit > high else unit
+
+
+class Minimiser:
+    # policy: the Policy in force; drops: Drops.
+    def __init__(self, policy, drops):
+        self._drops = drops
+        self._rules = {}
+        for field in policy.fields:
+            row = field_row(field)
+            self._rules[field] = (row[2], row[3], row[3] * 2, row[4], row[5], policy.fields[field])
+
+    def fields(self, stream, reading):
+        # Reading -> Coarse of `stream`; fields that may not leave are not in it.
+        values = {}
+        raw = reading.values
+        for field in raw:
+            rule = self._rules.get(field)
+            if rule is None or rule[0] != stream:
+                self._drops.add(wire.R_NOT_ON_LIST)
+                continue
+            _, per_unit, twice, low, high, step = rule
+            # div_round, written out: this line runs for every value there is.
+            unit = (raw[field] * 2 + per_unit) // twice
+            if not low <= unit <= high:
+                self._drops.add(wire.R_OUT_OF_RANGE)
+                continue
+            if step > 1:
+                unit = _to_step(unit, step, low, high)
+            values[field] = unit
+        return Coarse(stream, reading.t_s, values)
+
+    def position(self, fix, tier, serial, held):
+        # Fix -> (Coarse or None, cell to hold). None: the held cell still holds and was reported before.
+        cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held)
+        if cell is held:
+            self._drops.add(wire.R_SAME_CELL)
+            return None, held
+        t_s = fix.t_s - fix.t_s % wire.POSITION_TIME_S
+        return Coarse(wire.LOCATION, t_s, {wire.K_CELL: cell, wire.K_CONSENT: serial}), cell

@@ -1,0 +1,185 @@
+# THE wire format: streams, fields, units, resolutions, labels, limits, topics. Imports nothing, so that the node,
+# the host and the document generator read the same numbers. docs/wire-format.md is generated from this file.
+# Must never hold logic beyond table look-ups.
+
+WIRE_VERSION = 1
+
+# --- COSE (RFC 9052; labels and algorithms from RFC 9052 section 3.1 and RFC 9053 section 4.2) -----------------
+COSE_TAG_ENCRYPT0 = 16
+COSE_HDR_ALG = 1
+COSE_HDR_KID = 4
+COSE_HDR_PARTIAL_IV = 6
+COSE_ALG_AES_CCM_16_128_256 = 31
+HDR_PLUMVEIL = -65537  # private use (< -65536): [wire version, step, policy version, boot salt]
+KEY_BYTES = 32
+TAG_BYTES = 16
+NONCE_BYTES = 13
+PSEUDONYM_BYTES = 8
+BOOT_SALT_BYTES = 16
+PAD_BLOCK_BYTES = 32  # ciphertext with its tag is a multiple of this
+MESSAGE_MAX_BYTES = 1024  # no message is longer; a decoder refuses more before it looks at it
+CBOR_DEPTH_MAX = 4  # deepest nesting on the wire, tag not counted
+
+# --- time ------------------------------------------------------------------------------------------------------
+EPOCH_S = 86400  # one pseudonym epoch; epochs change at 00:00 UTC
+STEP_S = 3600  # one ratchet step inside an epoch
+UNIX_MIN_S = 1767225600  # 2026-01-01T00:00:00Z, no reading is older
+UNIX_MAX_S = 4102444800  # 2100-01-01T00:00:00Z
+
+# --- streams: sealed under separate keys, queued, retained and granted separately ------------------------------
+READINGS = 0
+LOCATION = 1
+DEVICE = 2
+EVENTS = 3
+STREAMS = ("readings", "location", "device", "events")
+
+# --- plaintext map keys ----------------------------------------------------------------------------------------
+# Common to all streams.
+K_TIME = 1  # uint, Unix seconds of the first reading, or of the one thing reported
+K_PAD = 0  # bstr of zeros, see PAD_BLOCK_BYTES; absent when nothing is to be padded
+# readings
+K_INTERVAL = 2  # uint, nominal seconds between readings
+K_COUNT = 3  # uint, readings in the batch
+K_FIELDS = 4  # [+ uint], field ids of the columns, ascending
+K_COLUMNS = 5  # bstr, the columns, bit-packed
+# location
+K_CELL = 6  # [tier, row, column]
+K_CONSENT = 7  # uint, serial of the consent the position was taken under
+# device
+K_HEALTH = 8  # {+ field id => int}
+# events
+K_EVENT = 9  # uint, one of EVENT_NAMES
+K_ARGUMENT = 10  # int, meaning depends on the event
+K_DROPS = 11  # {+ rule => uint}, what was dropped since the last such event
+
+BATCH_MAX = 60
+INTERVAL_MAX_S = 3600
+
+# --- fields: (id, name, stream, raw per unit, lowest, highest, SenML unit, SenML scale as (numerator, denominator))
+# Raw values are integers in the unit their driver's name states (m = 1/1000); one wire unit is the sensor's
+# accuracy, not its resolution: digits below it are noise that costs bytes and makes a fingerprint.
+F_TEMPERATURE = 1
+F_HUMIDITY = 2
+F_SHOCK_PEAK = 3
+F_BATTERY = 4
+F_PROBE_TEMPERATURE = 5
+F_UPTIME = 16
+F_HEAP_FREE = 17
+F_RSSI = 18
+F_QUEUE = 19
+F_RESET_CAUSE = 20
+F_SENSOR_FAULTS = 21
+
+FIELDS = (
+    (F_TEMPERATURE, "temperature", READINGS, 100, -550, 1250, "Cel", (1, 10)),  # raw mdegC -> 0.1 degC
+    (F_HUMIDITY, "humidity", READINGS, 500, 0, 200, "%RH", (1, 2)),  # raw m%RH -> 0.5 %RH
+    (F_SHOCK_PEAK, "shock_peak", READINGS, 100, 0, 160, "m/s2", (980665, 1000000)),  # raw mg -> 0.1 g
+    (F_BATTERY, "battery", READINGS, 20, 0, 300, "V", (1, 50)),  # raw mV -> 20 mV
+    (F_PROBE_TEMPERATURE, "probe_temperature", READINGS, 100, -550, 1250, "Cel", (1, 10)),  # raw mdegC -> 0.1 degC
+    (F_UPTIME, "uptime", DEVICE, 3600, 0, 24, "s", (3600, 1)),  # raw s since boot or epoch start -> h
+    (F_HEAP_FREE, "heap_free", DEVICE, 8192, 0, 512, "B", (8192, 1)),  # raw bytes -> 8 KiB
+    (F_RSSI, "rssi", DEVICE, 10, -12, 0, "dBm", (10, 1)),  # raw dBm -> 10 dBm
+    (F_QUEUE, "queue", DEVICE, 1, 0, 4095, "count", (1, 1)),  # raw messages waiting
+    (F_RESET_CAUSE, "reset_cause", DEVICE, 1, 0, 15, "count", (1, 1)),  # machine.reset_cause()
+    (F_SENSOR_FAULTS, "sensor_faults", DEVICE, 1, 0, 255, "count", (1, 1)),  # faults since the last report
+)
+
+# --- location tiers: (name, nominal cell size in metres); index 0 is off ----------------------------------------
+TIER_OFF = 0
+TIERS = (("off", 0), ("region", 100000), ("district", 10000), ("area", 1000), ("street", 200))
+POSITION_TIME_S = 300  # a position's time is rounded down to this
+
+# --- what the filter drops, and why (key of K_DROPS) -------------------------------------------------------------
+R_NOT_ON_LIST = 1
+R_OUT_OF_RANGE = 2
+R_NO_CONSENT = 3
+R_NO_FIX = 4
+R_BAD_SENTENCE = 5
+R_SAME_CELL = 6
+R_SENSOR_FAULT = 7
+R_CLOCK = 8
+R_QUEUE_FULL = 9
+RULES = (
+    (R_NOT_ON_LIST, "not_on_list"),  # a field the policy does not name
+    (R_OUT_OF_RANGE, "out_of_range"),  # outside FIELDS' limits
+    (R_NO_CONSENT, "no_consent"),  # a position was due and consent is off: the receiver was not read
+    (R_NO_FIX, "no_fix"),  # the receiver had no valid fix in time
+    (R_BAD_SENTENCE, "bad_sentence"),  # NMEA with a wrong checksum, cut, overlong or not understood
+    (R_SAME_CELL, "same_cell"),  # the cell did not change
+    (R_SENSOR_FAULT, "sensor_fault"),  # absent, timed out, bad CRC
+    (R_CLOCK, "clock"),  # no trusted time
+    (R_QUEUE_FULL, "queue_full"),  # the queue's bound forced it out
+)
+
+# --- events: (code, name, what K_ARGUMENT carries) ---------------------------------------------------------------
+E_DROPS = 1
+E_TEMPERATURE_HIGH = 2
+E_TEMPERATURE_LOW = 3
+E_SHOCK = 4
+E_CONSENT = 5
+EVENT_NAMES = (
+    (E_DROPS, "drops", "0; the counts stand in K_DROPS"),
+    (E_TEMPERATURE_HIGH, "temperature_high", "temperature in wire units"),
+    (E_TEMPERATURE_LOW, "temperature_low", "temperature in wire units"),
+    (E_SHOCK, "shock", "shock peak in wire units"),
+    (E_CONSENT, "consent", "tier now in force"),
+)
+
+# --- column code (readings) --------------------------------------------------------------------------------------
+# Per column, most significant bit first: 1 bit "some missing"; if set, BATCH bits of presence; 4 bits Rice
+# parameter k, or RICE_CONSTANT: no differences follow, all are zero; first present value minus the field's lowest,
+# in the bits its range needs; then per further present value the zigzag difference u as u >> k ones (at most
+# RICE_ESCAPE), a zero, k low bits; after RICE_ESCAPE ones no zero follows but u in the bits of twice the range.
+# Zero bits fill the last byte. A column with no value present has only its presence bits.
+RICE_CONSTANT = 15
+RICE_ESCAPE = 15
+RICE_K_MAX = 14
+
+# --- MQTT --------------------------------------------------------------------------------------------------------
+TOPIC_PREFIX = "pv/1/"  # then the stream's letter, "/", the pseudonym in lower-case hex
+TOPIC_LETTERS = "rlde"  # by stream
+
+# --- key derivation labels: always CBOR arrays, never joined strings ----------------------------------------------
+L_NEXT = "next"
+L_STREAM = "stream"
+L_STEP = "step"
+L_SEAL = "seal"
+L_ID = "id"
+L_SESSION = "session"
+
+# --- drops that stay on the node: their number follows the receiver's input, and only a cell may (P3) --------------
+RULES_LOCAL = (R_NO_FIX, R_BAD_SENTENCE, R_SAME_CELL)
+
+# --- the node's files: CBOR made by the host at provisioning, read by plumveil.config ------------------------------
+# secrets: [body bstr, SHA-256(body) cut to 8 bytes]; config: [body bstr, HMAC-SHA256(k_config, body)].
+FILE_SECRETS = "/pv/secrets.bin"
+FILE_CONFIG = "/pv/config.bin"
+FILE_CELL = "/pv/cell.bin"  # the held cell, [tier, row, column]
+FOLDER_QUEUE = "/pv/q"
+CHECK_BYTES = 8
+S_K_ID = 1  # bstr 32
+S_K_CHAIN = 2  # bstr 32
+S_K_CONFIG = 3  # bstr 32
+S_TENANT = 4  # tstr
+S_EPOCH0_DAY = 5  # uint, Unix day of epoch 0
+C_VERSION = 1  # uint, only rises
+C_POLICY = 2  # map of P_*
+C_CONSENT = 3  # map of G_*; absent: location is off
+C_BROKER = 4  # [host tstr, port uint, CA certificate in DER as bstr, or null: plain TCP, loopback only]
+C_WIFI = 5  # [ssid tstr, key tstr]
+C_BOARD = 6  # {* name tstr => uint}: GPIO numbers and the board's constants, see boards/*/board.toml
+C_SENSORS = 7  # [* name tstr]
+P_VERSION = 1  # uint
+P_FIELDS = 2  # {+ field id => step in wire units, >= 1}
+P_LOCATION_CEILING = 3  # finest tier allowed
+P_SAMPLE_S = 4
+P_POSITION_S = 5
+P_DEVICE_S = 6
+P_UPLOAD_S = 7
+P_BATCH_MAX = 8
+P_LIMITS = 9  # [lowest temperature, highest temperature, shock] in wire units; absent: no alarms
+G_SERIAL = 1
+G_TIER = 2
+G_STARTS_S = 3
+G_EXPIRES_S = 4
+G_PURPOSE = 5  # tstr
