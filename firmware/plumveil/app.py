@@ -1,0 +1,115 @@
+# The schedule: step() does what is due and says how long nothing will be. No loops, no waiting beyond a driver's bound, so
+# that mains and battery nodes live by the same step and a test can drive it under a virtual clock.
+
+from plumveil import wire
+from plumveil.errors import LinkDown, SensorFault
+
+IDLE_MAX_MS = 60000  # longest sleep in one go, so that a clock set meanwhile is noticed
+RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload interval
+
+
+class App:
+    # pipeline, policy, store, drops, clock: see there; sensors: objects with read() -> {field id: raw int}; health: the
+    # same, of the node itself; receiver: GPS or None; uplink: Uplink or None without a usable configuration;
+    # random: os.urandom.
+    def __init__(self, pipeline, policy, store, drops, clock, sensors, health, receiver, uplink, random):
+        self.pipeline = pipeline
+        self.policy = policy
+        self.store = store
+        self.drops = drops
+        self.sensor_faults = 0
+        self.clock = clock
+        self._sensors = sensors
+        self._health = health
+        self._receiver = receiver
+        self._uplink = uplink
+        self._random = random
+        self._due_s = {}
+        self._retry_s = 0
+        self._last_slot_s = 0
+
+    def step(self):
+        # Does what is due -> milliseconds until the next thing is.
+        now_s = self.clock.now_s()
+        if not self.clock.trusted():
+            self._set_clock(now_s)
+            return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
+        if self._due("sample", self.policy.sample_s, now_s):
+            if self._sample(now_s):
+                # An alarm does not wait for the next upload.
+                self._due_s["upload"] = now_s
+        if self._due("position", self.policy.position_s, now_s):
+            self.pipeline.take_position(now_s, True, self._receiver)
+        if self._due("device", self.policy.device_s, now_s):
+            self._report_health(now_s)
+        if self._due("upload", self.policy.upload_s, now_s):
+            self._upload(now_s)
+        self.pipeline.tick(now_s)
+        left_s = min(self._due_s.values()) - self.clock.now_s()
+        return max(0, min(IDLE_MAX_MS, left_s * 1000))
+
+    def stop(self):
+        # A planned stop: nothing stays open, and what can be delivered is.
+        self.pipeline.close()
+        self._upload(self.clock.now_s())
+
+    def status(self):
+        # What the technician's tools show; counts and states only.
+        names = dict(wire.RULES)
+        return {
+            "dropped": {names[rule]: n for rule, n in self.drops.totals.items()},
+            "queued": self.store.count(),
+            "policy": self.policy.version,
+        }
+
+    def _due(self, what, every_s, now_s):
+        # True once per slot of every_s; slots start at whole multiples, so that they tell nothing of the boot.
+        due_s = self._due_s.get(what)
+        if due_s is not None and due_s - every_s <= now_s < due_s:
+            return False
+        self._due_s[what] = now_s - now_s % every_s + every_s
+        return due_s is not None or what != "upload"
+
+    def _sample(self, now_s):
+        # One reading of every sensor -> alarms raised.
+        slot_s = now_s - now_s % self.policy.sample_s
+        if slot_s <= self._last_slot_s:
+            # The clock was set back: these slots have their readings.
+            return 0
+        self._last_slot_s = slot_s
+        values = {}
+        for sensor in self._sensors:
+            try:
+                values.update(sensor.read())
+            except SensorFault:
+                self.sensor_faults += 1
+                self.drops.add(wire.R_SENSOR_FAULT)
+        return self.pipeline.take(slot_s, values)
+
+    def _report_health(self, now_s):
+        values = self._health.read()
+        values[wire.F_QUEUE] = self.store.count()
+        values[wire.F_SENSOR_FAULTS] = min(self.sensor_faults, 255)
+        self.sensor_faults = 0
+        self.pipeline.take_health(now_s, values)
+
+    def _set_clock(self, now_s):
+        # Without time there is no epoch to seal under: the sample is counted as lost, and the time server asked.
+        self.drops.add(wire.R_CLOCK)
+        if self._uplink is not None:
+            try:
+                self._uplink.join()
+            except LinkDown:
+                pass
+
+    def _upload(self, now_s):
+        if self._uplink is None:
+            return
+        try:
+            self._uplink.deliver(self.store)
+            self._retry_s = 0
+        except LinkDown:
+            # Doubling, with jitter so that a fleet does not come back at once.
+            self._retry_s = min(self._retry_s * 2 or RETRY_FIRST_S, self.policy.upload_s)
+            jitter_s = self._random(1)[0] * self._retry_s // 256
+            self._due_s["upload"] = now_s + min(self.policy.upload_s, (self._retry_s + jitter_s) // 2 + 1)

@@ -1,0 +1,41 @@
+# Small files on the node's flash, replaced so that a power cut leaves the old or the new one.
+
+import os
+
+
+def make_folder(path):
+    # Makes `path` and what lies above it.
+    at = ""
+    for part in path.split("/"):
+        if part:
+            at += "/" + part
+            try:
+                os.mkdir(at)
+            except OSError:
+                os.stat(at)
+
+
+def save(path, data):
+    # Replaces a small file so that a power cut leaves the old or the new content.
+    temporary = path + ".new"
+    with open(temporary, "wb") as f:
+        f.write(data)
+    os.rename(temporary, path)
+
+
+def load(path):
+    # The file's bytes, or None when there is none.
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError:
+        return None
+
+
+def remove(path):
+    # True when there was such a file.
+    try:
+        os.remove(path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,133 @@
+# Packs and seals: a Record goes in, a COSE_Encrypt0 message comes out. Readings gather in one open batch, everything
+# else is sealed alone and at once. Takes nothing but a Record.
+
+from plumveil import cbor, columns, cose, wire
+from plumveil.keys import epoch_of
+from plumveil.policy import field_row
+from plumveil.trust import Record, Sealed
+
+# A deterministic byte string cannot make an item (key, head, content) of these sizes: one block more is padded.
+_UNREACHABLE_PADS = (1, 26)
+
+
+def padded(body):
+    # Deterministic CBOR of the map `body`, padded so that the ciphertext with its tag fills whole blocks.
+    plain = cbor.dumps(body)
+    gap = -(len(plain) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES
+    if gap == 0:
+        return plain
+    if gap in _UNREACHABLE_PADS:
+        gap += wire.PAD_BLOCK_BYTES
+    body[wire.K_PAD] = bytes(gap - (2 if gap < 26 else 3))
+    return cbor.dumps(body)
+
+
+class Batch:
+    # Readings at a steady interval within one epoch, as columns. record: the first; policy: the Policy in force.
+    def __init__(self, record, policy):
+        self.epoch = record.epoch
+        self.count = 0
+        self._start_s = self._next_s = record.t_s
+        self._interval_s = policy.sample_s
+        fields = [field for field in policy.fields if field_row(field)[2] == wire.READINGS]
+        self._columns = [(field, []) for field in sorted(fields)]
+        self.add(record)
+
+    def add(self, record):
+        # False, and nothing changed, when the record breaks the rhythm or belongs to another epoch.
+        if record.t_s != self._next_s or record.epoch != self.epoch:
+            return False
+        values = record.values
+        for field, column in self._columns:
+            column.append(values.get(field))
+        self._next_s += self._interval_s
+        self.count += 1
+        return True
+
+    def last_s(self):
+        return self._next_s - self._interval_s
+
+    def body(self):
+        # The plaintext map, or None when no reading has a value.
+        used = []
+        ids = []
+        for field, values in self._columns:
+            if any(value is not None for value in values):
+                row = field_row(field)
+                used.append((values, row[4], row[5]))
+                ids.append(field)
+        if not ids:
+            return None
+        return {
+            wire.K_TIME: self._start_s,
+            wire.K_INTERVAL: self._interval_s,
+            wire.K_COUNT: self.count,
+            wire.K_FIELDS: ids,
+            wire.K_COLUMNS: columns.encode(used),
+        }
+
+
+class Packer:
+    # keys: KeyChain; pseudonyms: Pseudonyms; tenant: str; policy: the Policy in force.
+    def __init__(self, keys, pseudonyms, tenant, policy):
+        self._keys = keys
+        self._pseudonyms = pseudonyms
+        self._tenant = tenant
+        self._policy = policy
+        self._batch = None
+        self._hour = None
+
+    def add(self, record):
+        # Record -> [Sealed]: what became complete by it.
+        if type(record) is not Record:
+            raise TypeError("pack takes Records only")
+        if record.stream != wire.READINGS:
+            return [self._seal(record.stream, record.epoch, record.t_s, _body(record))]
+        done = ()
+        if self._batch is None or not self._batch.add(record):
+            done = self.close()
+            self._batch = Batch(record, self._policy)
+            self._keys.open(wire.READINGS, record.t_s)
+        if self._batch.count < self._policy.batch_max:
+            return done
+        return list(done) + self.close()
+
+    def close(self):
+        # Seals the open batch, if any -> [Sealed]; a batch without a single value is nothing.
+        batch, self._batch = self._batch, None
+        body = batch.body() if batch else None
+        return [self._seal(wire.READINGS, batch.epoch, batch.last_s(), body)] if body else []
+
+    def advance(self, t_s):
+        # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move.
+        if t_s // wire.STEP_S == self._hour:
+            return ()
+        self._hour = t_s // wire.STEP_S
+        done = ()
+        if self._batch is not None and self._batch.epoch < epoch_of(t_s, self._keys.epoch0_day):
+            done = self.close()
+        self._keys.advance(t_s)
+        return done
+
+    def _seal(self, stream, epoch, t_s, body):
+        seal = self._keys.seal(stream, t_s)
+        pseudonym = self._pseudonyms.stream(epoch, stream)
+        version = self._policy.version
+        message = cose.encrypt0(
+            seal.ccm,
+            seal.common_iv,
+            seal.take(),
+            pseudonym,
+            [wire.WIRE_VERSION, seal.step, version, self._keys.boot_salt],
+            cbor.dumps([wire.WIRE_VERSION, self._tenant, stream, pseudonym, version]),
+            padded(body),
+        )
+        return Sealed(stream, epoch, pseudonym, self._pseudonyms.session(epoch), message)
+
+
+def _body(record):
+    if record.stream == wire.DEVICE:
+        return {wire.K_TIME: record.t_s, wire.K_HEALTH: record.values}
+    body = {wire.K_TIME: record.t_s}
+    body.update(record.values)
+    return body

@@ -1,0 +1,100 @@
+# The data path, read this first: one direction, one exit.
+#
+#     sense -> consent -> minimise -> pseudonym -> pack -> store -> uplink
+#     raw      raw        coarse      coarse       sealed  sealed   sealed
+#
+# Every byte that leaves the node passes through `_out`; no other place turns a reading into something to send.
+
+from plumveil import alarm, wire
+from plumveil.errors import Rejected, StoreFull
+from plumveil.trust import Coarse, Fix, Reading
+
+
+class Pipeline:
+    # The stages, made by plumveil.service. held: HeldCell of the location stage.
+    def __init__(self, consent, minimiser, alarms, pseudonyms, packer, store, drops, held):
+        self._consent = consent
+        self._minimiser = minimiser
+        self._alarms = alarms
+        self._pseudonyms = pseudonyms
+        self._packer = packer
+        self._store = store
+        self._drops = drops
+        self._held = held
+        self._tier = wire.TIER_OFF
+
+    def take(self, t_s, values):
+        # Sensor values {field id: raw int} of time t_s (Unix s) -> number of alarms they raised.
+        coarse = self._minimiser.fields(wire.READINGS, Reading(t_s, values))
+        self._out(coarse)
+        events = self._alarms.check(coarse)
+        for event in events:
+            self._out(event)
+        return len(events)
+
+    def take_position(self, t_s, clock_trusted, receiver):
+        # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an object
+        # with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has none.
+        if receiver is None:
+            return
+        tier = self._consent.tier(t_s, clock_trusted)
+        self._say_consent(t_s, tier)
+        if tier == wire.TIER_OFF:
+            self._held.clear()
+            self._drops.add(wire.R_NO_CONSENT)
+            return
+        position = receiver.fix()
+        self._drops.add(wire.R_BAD_SENTENCE, receiver.take_bad())
+        if position is None:
+            self._drops.add(wire.R_NO_FIX)
+            return
+        fix = Fix(t_s, position[0], position[1])
+        coarse, cell = self._minimiser.position(fix, tier, self._consent.serial, self._held.cell)
+        if coarse is not None:
+            self._out(coarse)
+            self._held.hold(cell)
+
+    def take_health(self, t_s, values):
+        # Health values {field id: raw int}, and with them the count of what was dropped.
+        coarse = self._minimiser.fields(wire.DEVICE, Reading(t_s, values))
+        if coarse.values:
+            self._out(coarse)
+        drops = self._drops.take()
+        if drops:
+            self._out(alarm.event(t_s, wire.E_DROPS, 0, drops))
+
+    def say(self, t_s, event, argument=0):
+        # An event that is not an alarm: wire.E_*.
+        self._out(alarm.event(t_s, event, argument))
+
+    def tick(self, t_s):
+        # Time goes on: to be called after whatever was due at t_s.
+        self._queue(self._packer.advance(t_s))
+
+    def close(self):
+        # Seals what is open, before a planned stop or an upload that must have everything.
+        self._queue(self._packer.close())
+
+    def _say_consent(self, t_s, tier):
+        if tier != self._tier:
+            self._tier = tier
+            self.say(t_s, wire.E_CONSENT, tier)
+
+    def _out(self, coarse):
+        # The one exit.
+        if not isinstance(coarse, Coarse):
+            raise TypeError("only Coarse leaves")
+        try:
+            record = self._pseudonyms.record(coarse)
+        except Rejected:
+            self._drops.add(wire.R_CLOCK)
+            return
+        self._queue(self._packer.add(record))
+
+    def _queue(self, sealed):
+        for one in sealed:
+            try:
+                self._store.put(one)
+            except StoreFull:
+                # Counted by the store.
+                pass

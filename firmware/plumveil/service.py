@@ -1,0 +1,139 @@
+# Builds the node from its files and its hardware, and runs it. The only place that knows which class sits where.
+
+from plumveil import flash, wire
+from plumveil.alarm import Alarms
+from plumveil.app import App
+from plumveil.clock import Clock
+from plumveil.config import Config, Secrets
+from plumveil.consent import Consent
+from plumveil.drops import Drops
+from plumveil.errors import ConfigError
+from plumveil.held import HeldCell
+from plumveil.keys import KeyChain
+from plumveil.minimise import Minimiser
+from plumveil.pack import Packer
+from plumveil.pipeline import Pipeline
+from plumveil.pseudonym import Pseudonyms
+from plumveil.store import Store
+from plumveil.uplink import Uplink
+
+GPS_RX_BYTES = 1024  # the receiver's second of sentences, with room
+FIX_MAX_MS = 60000  # longest search for a position
+
+
+def build():
+    # The App of this node. ConfigError when its secrets or configuration are missing or corrupt.
+    import os
+    import time
+
+    flash.make_folder(wire.FOLDER_QUEUE)
+    secrets = Secrets(flash.load(wire.FILE_SECRETS))
+    config = Config(flash.load(wire.FILE_CONFIG), secrets.k_config)
+    clock = Clock(time)
+    drops = Drops()
+    store = Store(wire.FOLDER_QUEUE, drops)
+    pipeline = build_pipeline(secrets, config, store, drops, os.urandom(wire.BOOT_SALT_BYTES))
+    sensors, receiver = build_sensors(config, clock)
+    uplink = build_uplink(config, clock)
+    health = build_health(clock, uplink)
+    return App(pipeline, config.policy, store, drops, clock, sensors, health, receiver, uplink, os.urandom)
+
+
+def build_pipeline(secrets, config, store, drops, boot_salt):
+    # The stages from raw values to the queue.
+    policy = config.policy
+    pseudonyms = Pseudonyms(secrets.k_id, secrets.tenant, secrets.epoch0_day)
+    keys = KeyChain(secrets.k_chain, secrets.epoch0_day, boot_salt)
+    return Pipeline(
+        Consent(config.consent, policy),
+        Minimiser(policy, drops),
+        Alarms(policy.limits),
+        pseudonyms,
+        Packer(keys, pseudonyms, secrets.tenant, policy),
+        store,
+        drops,
+        HeldCell(wire.FILE_CELL),
+    )
+
+
+def _board(config, name):
+    # The board's number of that name: a GPIO, an address, a rate.
+    if name not in config.board:
+        raise ConfigError("config: board has no " + name)
+    return config.board[name]
+
+
+def build_sensors(config, clock):
+    # ([sensor drivers], GPS receiver or None) of what the configuration names.
+    import machine
+
+    sensors = []
+    receiver = None
+    i2c = None
+    for name in config.sensors:
+        if name in ("sht4x", "lis3dh") and i2c is None:
+            scl, sda = machine.Pin(_board(config, "i2c_scl")), machine.Pin(_board(config, "i2c_sda"))
+            i2c = machine.I2C(0, scl=scl, sda=sda, freq=_board(config, "i2c_frequency_hz"))
+        if name == "gps":
+            receiver = _gps(config, clock, machine)
+        else:
+            sensors.append(_sensor(name, config, clock, machine, i2c))
+    return sensors, receiver
+
+
+def _sensor(name, config, clock, machine, i2c):
+    if name == "sht4x":
+        from plumveil.sense.sht4x import Sht4x
+
+        return Sht4x(i2c, clock.sleep_ms, _board(config, "sht4x_address"))
+    if name == "lis3dh":
+        from plumveil.sense.lis3dh import Lis3dh
+
+        return Lis3dh(i2c, clock.sleep_ms, _board(config, "lis3dh_address"))
+    if name == "ds18b20":
+        from onewire import OneWire
+
+        from plumveil.sense.ds18b20 import Ds18b20
+
+        return Ds18b20(OneWire(machine.Pin(_board(config, "onewire"))), clock.sleep_ms)
+    if name == "battery":
+        from plumveil.sense.battery import Battery
+
+        adc = machine.ADC(machine.Pin(_board(config, "battery_adc")), atten=machine.ADC.ATTN_11DB)
+        return Battery(adc, _board(config, "battery_numerator"), _board(config, "battery_denominator"))
+    raise ConfigError("config: unknown sensor")
+
+
+def _gps(config, clock, machine):
+    from plumveil.sense.nmea import Receiver
+
+    tx, rx = machine.Pin(_board(config, "gps_tx")), machine.Pin(_board(config, "gps_rx"))
+    baud = _board(config, "gps_baud")
+    uart = machine.UART(_board(config, "gps_uart"), baudrate=baud, tx=tx, rx=rx, rxbuf=GPS_RX_BYTES, timeout=0)
+    power = machine.Pin(_board(config, "gps_power"), machine.Pin.OUT, value=0)
+    return Receiver(uart, power, clock, FIX_MAX_MS)
+
+
+def build_uplink(config, clock):
+    import network
+    import ntptime
+    import ssl
+
+    from umqtt.simple import MQTTClient
+
+    wlan = network.WLAN(network.WLAN.IF_STA)
+    return Uplink(config.broker, config.wifi, wlan, MQTTClient, ssl, clock, ntptime.settime)
+
+
+def build_health(clock, uplink):
+    import machine
+
+    from plumveil.sense.health import Health
+
+    return Health(clock, uplink.rssi_dbm, machine.reset_cause())
+
+
+def run(app):
+    # Steps for ever.
+    while True:
+        app.clock.sleep_ms(app.step())

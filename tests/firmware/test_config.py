@@ -1,0 +1,114 @@
+import unittest
+
+import nodefiles
+
+from plumveil import cbor, wire
+from plumveil.config import Config, Secrets
+from plumveil.errors import ConfigError
+
+WRONG = (None, True, -1, "", "x", b"", [], {}, [1, 2], {1: 2}, 1 << 40)
+
+
+def read(parts):
+    return Config(nodefiles.config_bytes(parts), nodefiles.K_CONFIG)
+
+
+class ConfigTest(unittest.TestCase):
+    def refused(self, parts):
+        with self.assertRaises(ConfigError):
+            read(parts)
+
+    def test_a_good_one_is_read(self):
+        config = read(nodefiles.config_map(nodefiles.consent_map()))
+        self.assertEqual((config.version, config.policy.version, config.policy.batch_max), (1, 1, 60))
+        self.assertEqual(config.broker, ["127.0.0.1", 1883, None])
+
+    def test_missing_parts_and_unknown_parts(self):
+        for key in nodefiles.config_map():
+            parts = nodefiles.config_map()
+            del parts[key]
+            self.refused(parts)
+        parts = nodefiles.config_map()
+        parts[99] = 1
+        self.refused(parts)
+        for key in nodefiles.policy_map():
+            if key != wire.P_LIMITS:
+                parts = nodefiles.config_map()
+                del parts[wire.C_POLICY][key]
+                self.refused(parts)
+        parts = nodefiles.config_map()
+        parts[wire.C_POLICY][99] = 1
+        self.refused(parts)
+
+    def test_wrong_kinds(self):
+        allowed = {wire.C_BOARD: ({},), wire.C_SENSORS: ([],)}
+        for key in nodefiles.config_map():
+            for value in WRONG:
+                if value in allowed.get(key, ()) and type(value) in (dict, list):
+                    continue
+                parts = nodefiles.config_map()
+                parts[key] = value
+                self.refused(parts)
+        for key in nodefiles.policy_map():
+            for value in WRONG:
+                if (key == wire.P_LIMITS and value is None) or (key == wire.P_FIELDS and value == {1: 2}):
+                    continue
+                parts = nodefiles.config_map()
+                parts[wire.C_POLICY][key] = value
+                self.refused(parts)
+
+    def test_unknown_field_and_step_out_of_bounds(self):
+        for fields in ({99: 1}, {1: 0}, {1: -1}, {1: 10**6}, {1: True}, {"temperature": 1}):
+            parts = nodefiles.config_map()
+            parts[wire.C_POLICY][wire.P_FIELDS] = fields
+            self.refused(parts)
+
+    def test_every_cut_and_every_flipped_bit_is_refused(self):
+        data = nodefiles.config_bytes(nodefiles.config_map(nodefiles.consent_map()))
+        for cut in range(len(data)):
+            with self.assertRaises(ConfigError):
+                Config(data[:cut], nodefiles.K_CONFIG)
+        for bit in range(len(data) * 8):
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << bit % 8
+            with self.assertRaises(ConfigError):
+                Config(bytes(flipped), nodefiles.K_CONFIG)
+
+    def test_another_key_does_not_open_it(self):
+        with self.assertRaises(ConfigError):
+            Config(nodefiles.config_bytes(nodefiles.config_map()), bytes(32))
+
+
+class SecretsTest(unittest.TestCase):
+    def test_a_good_one_is_read(self):
+        secrets = Secrets(nodefiles.secrets_bytes())
+        self.assertEqual((secrets.k_id, secrets.k_chain, secrets.tenant), (nodefiles.K_ID, nodefiles.K_CHAIN, "acme"))
+
+    def test_missing_wrong_cut_and_flipped(self):
+        for key in nodefiles.secrets_map():
+            for value in (None, 1 << 40, "", b"short", -1):
+                parts = nodefiles.secrets_map()
+                parts[key] = value
+                with self.assertRaises(ConfigError):
+                    Secrets(nodefiles.secrets_bytes(parts))
+        data = nodefiles.secrets_bytes()
+        with self.assertRaises(ConfigError):
+            Secrets(None)
+        for cut in range(len(data)):
+            with self.assertRaises(ConfigError):
+                Secrets(data[:cut])
+        for bit in range(len(data) * 8):
+            flipped = bytearray(data)
+            flipped[bit // 8] ^= 1 << bit % 8
+            with self.assertRaises(ConfigError):
+                Secrets(bytes(flipped))
+
+    def test_messages_carry_no_value(self):
+        try:
+            Secrets(cbor.dumps([b"K" * 40, b"c" * 8]))
+        except ConfigError as e:
+            self.assertEqual(str(e), "secrets corrupt")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,227 @@
+# The stages together: what comes out for what goes in. Messages are compared as bytes; what is in them is read by the
+# host's tests with another implementation.
+import unittest
+
+import nodefiles
+import scratch
+
+from plumveil import wire
+from plumveil.minimise import Minimiser
+from plumveil.drops import Drops
+from plumveil.errors import SealRefused
+from plumveil.keys import PARTIAL_IV_MAX, KeyChain
+from plumveil.pack import Batch, Packer, padded
+from plumveil.policy import Policy
+from plumveil.trust import Coarse, Fix, Reading, Record
+
+NOW_S = nodefiles.NOON_S
+
+
+class Gps:
+    # A receiver in a test's hands.
+    def __init__(self, positions):
+        self.positions = positions
+        self.asked = 0
+
+    def fix(self):
+        self.asked += 1
+        return self.positions[self.asked - 1]
+
+    def take_bad(self):
+        return 1
+
+
+class Minimise(unittest.TestCase):
+    def setUp(self):
+        self.drops = Drops()
+        self.minimiser = Minimiser(Policy(nodefiles.policy_map()), self.drops)
+
+    def fields(self, values, stream=wire.READINGS):
+        return self.minimiser.fields(stream, Reading(NOW_S, values)).values
+
+    def test_rounds_to_the_wire_unit_and_the_policys_step(self):
+        self.assertEqual(self.fields({wire.F_TEMPERATURE: 4849, wire.F_HUMIDITY: 45249}), {wire.F_TEMPERATURE: 48, wire.F_HUMIDITY: 90})
+        self.assertEqual(self.fields({wire.F_TEMPERATURE: -4851}), {wire.F_TEMPERATURE: -49})
+        # 20 mV units in steps of five: 100 mV.
+        self.assertEqual(self.fields({wire.F_BATTERY: 3749}), {wire.F_BATTERY: 185})
+        self.assertEqual(self.fields({wire.F_BATTERY: 5999}), {wire.F_BATTERY: 300})
+
+    def test_off_the_list_is_dropped_and_counted(self):
+        self.assertEqual(self.fields({wire.F_PROBE_TEMPERATURE: 5000, 77: 1}), {})
+        self.assertEqual(self.fields({wire.F_UPTIME: 7200}), {})
+        self.assertEqual(self.fields({wire.F_UPTIME: 7200}, wire.DEVICE), {wire.F_UPTIME: 2})
+        self.assertEqual(self.drops.totals, {wire.R_NOT_ON_LIST: 3})
+
+    def test_out_of_range_is_dropped_not_clamped(self):
+        self.assertEqual(self.fields({wire.F_TEMPERATURE: 125051, wire.F_HUMIDITY: -251, wire.F_SHOCK_PEAK: 16051}), {})
+        self.assertEqual(self.drops.totals, {wire.R_OUT_OF_RANGE: 3})
+
+    def test_a_parked_node_reports_once(self):
+        first, held = self.minimiser.position(Fix(NOW_S + 17, 49026566, 12065272), 3, 7, None)
+        self.assertEqual(first.t_s % wire.POSITION_TIME_S, 0)
+        self.assertEqual(sorted(first.values), [wire.K_CELL, wire.K_CONSENT])
+        again, held = self.minimiser.position(Fix(NOW_S + 300, 49026600, 12065300), 3, 7, held)
+        self.assertIs(again, None)
+        self.assertEqual(self.drops.totals, {wire.R_SAME_CELL: 1})
+        self.assertEqual(self.drops.take(), {})
+
+
+class Path(unittest.TestCase):
+    def setUp(self):
+        wire.FILE_CELL = scratch.folder() + "/cell.bin"
+
+    def run_day(self, pipeline, hours=6):
+        for n in range(hours * 12):
+            pipeline.take(NOW_S + n * 300, {wire.F_TEMPERATURE: 4800 + n * 10, wire.F_HUMIDITY: 45000})
+        pipeline.close()
+
+    def test_batches_of_sixty_and_blocks_of_32(self):
+        pipeline, store, _ = nodefiles.pipeline()
+        self.run_day(pipeline)
+        readings = store.of(wire.READINGS)
+        self.assertEqual(len(readings), 2)
+        for message in readings:
+            # Head and protected header differ by the length of a byte string's head alone.
+            self.assertTrue(len(message) < 60 * 32 // 10)
+
+    def test_same_input_same_bytes_and_another_boot_none_of_them(self):
+        runs = []
+        for salt in (nodefiles.SALT, nodefiles.SALT, bytes(16)):
+            pipeline, store, _ = nodefiles.pipeline(salt=salt)
+            self.run_day(pipeline)
+            runs.append(store.of(wire.READINGS))
+        self.assertEqual(runs[0], runs[1])
+        self.assertFalse(runs[0][0] == runs[2][0])
+
+    def test_a_break_in_the_rhythm_and_midnight_close_a_batch(self):
+        pipeline, store, _ = nodefiles.pipeline()
+        midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
+        for t_s in (NOW_S, NOW_S + 300, NOW_S + 900, midnight_s - 300, midnight_s, midnight_s + 300):
+            pipeline.take(t_s, {wire.F_TEMPERATURE: 4800})
+        pipeline.close()
+        self.assertEqual([sealed.epoch for sealed in store.sealed], [2, 2, 2, 3])
+        self.assertEqual(len(set(sealed.pseudonym for sealed in store.sealed)), 2)
+        self.assertEqual(len(set(sealed.session for sealed in store.sealed)), 2)
+
+    def test_time_alone_closes_yesterdays_batch(self):
+        pipeline, store, _ = nodefiles.pipeline()
+        midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
+        pipeline.take(midnight_s - 300, {wire.F_TEMPERATURE: 4800})
+        pipeline.tick(midnight_s - 1)
+        self.assertEqual(store.sealed, [])
+        pipeline.tick(midnight_s)
+        self.assertEqual([sealed.epoch for sealed in store.sealed], [2])
+
+    def test_alarm_once_and_again_after_a_return(self):
+        pipeline, store, _ = nodefiles.pipeline()
+        for n, t in enumerate((5000, 8100, 8200, 7900, 8100, 5000, 8100, 1000)):
+            pipeline.take(NOW_S + n * 300, {wire.F_TEMPERATURE: t})
+        self.assertEqual(len(store.of(wire.EVENTS)), 3)
+        for message in store.of(wire.EVENTS):
+            self.assertTrue(len(message) <= 128)
+
+    def test_without_consent_the_receiver_is_not_asked(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        gps = Gps([(1, 2)])
+        pipeline.take_position(NOW_S, True, gps)
+        self.assertEqual(gps.asked, 0)
+        self.assertEqual(store.sealed, [])
+        self.assertEqual(drops.totals, {wire.R_NO_CONSENT: 1})
+
+    def test_with_consent_a_cell_on_change(self):
+        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        gps = Gps([(49026566, 12065272), (49026570, 12065280), None, (49126566, 12065272)])
+        for n in range(4):
+            pipeline.take_position(NOW_S + 300 * n, True, gps)
+        self.assertEqual(len(store.of(wire.LOCATION)), 2)
+        self.assertEqual(drops.totals, {wire.R_BAD_SENTENCE: 4, wire.R_SAME_CELL: 1, wire.R_NO_FIX: 1})
+        for message in store.of(wire.LOCATION):
+            self.assertTrue(len(message) <= 128)
+
+    def test_the_held_cell_survives_a_reboot_and_goes_with_consent(self):
+        gps = Gps([(49026566, 12065272)] * 3)
+        for _ in range(2):
+            pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+            pipeline.take_position(NOW_S, True, gps)
+        self.assertEqual(store.of(wire.LOCATION), [])
+        pipeline.take_position(NOW_S + 2 * 86400, True, gps)
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline.take_position(NOW_S, True, gps)
+        self.assertEqual(len(store.of(wire.LOCATION)), 1)
+
+    def test_drops_are_reported_with_health_and_not_the_receivers(self):
+        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline.take_position(NOW_S, True, Gps([None]))
+        pipeline.take_health(NOW_S, {wire.F_UPTIME: 60})
+        events = len(store.of(wire.EVENTS))
+        pipeline.take(NOW_S, {77: 1})
+        pipeline.take_health(NOW_S + 1, {wire.F_UPTIME: 60})
+        self.assertEqual(len(store.of(wire.EVENTS)), events + 1)
+
+    def test_before_the_first_epoch_nothing_is_sealed(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        pipeline.take(nodefiles.EPOCH0_DAY * 86400 - 300, {wire.F_TEMPERATURE: 5000})
+        self.assertEqual((store.sealed, drops.totals), ([], {wire.R_CLOCK: 1}))
+
+
+class Packing(unittest.TestCase):
+    def test_takes_records_only(self):
+        packer = Packer(None, None, "acme", Policy(nodefiles.policy_map()))
+        for other in (Reading(NOW_S, {}), Fix(NOW_S, 1, 2), Coarse(0, NOW_S, {}), {}):
+            with self.assertRaises(TypeError):
+                packer.add(other)
+
+    def test_every_length_fills_whole_blocks(self):
+        for n in range(0, 200):
+            self.assertEqual((len(padded({5: bytes(n)})) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES, 0)
+
+    def test_a_batch_without_a_value_is_nothing(self):
+        self.assertIs(Batch(Record(wire.READINGS, 2, NOW_S, {}), Policy(nodefiles.policy_map())).body(), None)
+
+
+class Keys(unittest.TestCase):
+    def chain(self):
+        return KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.SALT)
+
+    def test_no_key_and_nonce_twice(self):
+        chain = self.chain()
+        seen = set()
+        for t_s in range(NOW_S, NOW_S + 3 * 86400, 600):
+            for stream in range(4):
+                seal = chain.seal(stream, t_s)
+                seen.add((stream, seal.common_iv, seal.take()))
+        self.assertEqual(len(seen), 3 * 144 * 4)
+
+    def test_advancing_each_hour_or_at_once_gives_the_same_keys(self):
+        hourly, lazy = self.chain(), self.chain()
+        first = hourly.seal(0, NOW_S), lazy.seal(0, NOW_S)
+        self.assertEqual(first[0].common_iv, first[1].common_iv)
+        for hour in range(6):
+            hourly.advance(NOW_S + hour * 3600)
+        now = hourly.seal(0, NOW_S + 5 * 3600), lazy.seal(0, NOW_S + 5 * 3600)
+        self.assertEqual(now[0].common_iv, now[1].common_iv)
+        self.assertFalse(first[0].common_iv == now[0].common_iv)
+
+    def test_late_records_go_under_the_step_in_use(self):
+        chain = self.chain()
+        seal = chain.seal(0, NOW_S)
+        self.assertIs(chain.seal(0, NOW_S - 7200), seal)
+        with self.assertRaises(SealRefused):
+            chain.seal(0, NOW_S - 86400)
+
+    def test_a_used_up_counter_refuses(self):
+        seal = self.chain().seal(0, NOW_S)
+        seal._next = PARTIAL_IV_MAX
+        seal.take()
+        with self.assertRaises(SealRefused):
+            seal.take()
+
+    def test_wrong_lengths_refuse(self):
+        with self.assertRaises(SealRefused):
+            KeyChain(bytes(31), 0, bytes(16))
+        with self.assertRaises(SealRefused):
+            KeyChain(bytes(32), 0, bytes(15))
+
+
+if __name__ == "__main__":
+    unittest.main()
