@@ -1,0 +1,38 @@
+# COSE_Encrypt0 (RFC 9052 section 5.2) with AES-CCM-16-128-256 (RFC 9053 section 4.2): the only way a byte is sealed.
+# All headers are protected. Must never seal when nonce or key could be another than the algorithm's.
+
+from plumveil import wire
+from plumveil.cbor import Tagged, dumps
+from plumveil.errors import SealRefused
+
+_PARTIAL_IV_BITS = 40
+
+
+# What the tag covers beside the plaintext (RFC 9052 section 5.3); protected, external_aad: encoded bytes.
+def enc_structure(protected, external_aad):
+    return dumps(("Encrypt0", protected, external_aad))
+
+
+# The message's bytes. ccm: AesCcm of a 32-byte key; common_iv: 13 bytes; partial_iv: int, never twice under one key;
+# kid: bytes; header: list for HDR_PLUMVEIL; external_aad, plaintext: encoded bytes. SealRefused on a wrong length.
+# The nonce is the common IV xor the partial IV padded on its left (RFC 9052 section 3.1); on the wire the partial IV
+# has no leading zero byte, and zero is one byte (as in RFC 8613 section 5).
+def encrypt0(ccm, common_iv, partial_iv, kid, header, external_aad, plaintext):
+    if ccm.key_bytes != wire.KEY_BYTES or len(common_iv) != wire.NONCE_BYTES:
+        raise SealRefused("key or common IV length")
+    if partial_iv >> _PARTIAL_IV_BITS:  # not 0 below zero either
+        raise SealRefused("partial IV")
+    size = 1
+    while partial_iv >> 8 * size:
+        size += 1
+    protected = dumps(
+        {
+            wire.COSE_HDR_ALG: wire.COSE_ALG_AES_CCM_16_128_256,
+            wire.COSE_HDR_KID: kid,
+            wire.COSE_HDR_PARTIAL_IV: partial_iv.to_bytes(size, "big"),
+            wire.HDR_PLUMVEIL: header,
+        }
+    )
+    nonce = (int.from_bytes(common_iv, "big") ^ partial_iv).to_bytes(wire.NONCE_BYTES, "big")
+    sealed = ccm.encrypt(nonce, enc_structure(protected, external_aad), plaintext, wire.TAG_BYTES)
+    return dumps(Tagged(wire.COSE_TAG_ENCRYPT0, (protected, {}, sealed)))
