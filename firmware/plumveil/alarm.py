@@ -10,32 +10,28 @@ RETURN_MARGIN = 5
 class Alarms:
     # limits: [lowest temperature, highest temperature, shock] in wire units, or None for none.
     def __init__(self, limits):
-        self._limits = limits
+        self._low, self._high, self._shock = limits or (None, None, None)
         self._active = None
 
     def check(self, coarse):
-        # Coarse readings -> [Coarse events].
-        if self._limits is None:
-            return []
-        events = []
-        low, high, shock = self._limits
-        t = coarse.values.get(wire.F_PROBE_TEMPERATURE)
-        if t is None:
-            t = coarse.values.get(wire.F_TEMPERATURE)
+        # Coarse readings -> Coarse events, none most of the time.
+        events = ()
+        if self._low is None:
+            return events
+        values = coarse.values
+        t = values.get(wire.F_PROBE_TEMPERATURE, values.get(wire.F_TEMPERATURE))
         if t is not None:
-            self._temperature(t, low, high, coarse.t_s, events)
-        peak = coarse.values.get(wire.F_SHOCK_PEAK)
-        if peak is not None and peak >= shock:
-            events.append(event(coarse.t_s, wire.E_SHOCK, peak))
+            alarm = wire.E_TEMPERATURE_HIGH if t > self._high else wire.E_TEMPERATURE_LOW if t < self._low else None
+            if alarm is None:
+                if self._active and self._low + RETURN_MARGIN <= t <= self._high - RETURN_MARGIN:
+                    self._active = None
+            elif alarm != self._active:
+                self._active = alarm
+                events = (event(coarse.t_s, alarm, t),)
+        peak = values.get(wire.F_SHOCK_PEAK)
+        if peak is not None and peak >= self._shock:
+            events += (event(coarse.t_s, wire.E_SHOCK, peak),)
         return events
-
-    def _temperature(self, t, low, high, t_s, events):
-        now = wire.E_TEMPERATURE_HIGH if t > high else wire.E_TEMPERATURE_LOW if t < low else None
-        if now is not None and now != self._active:
-            self._active = now
-            events.append(event(t_s, now, t))
-        elif low + RETURN_MARGIN <= t <= high - RETURN_MARGIN:
-            self._active = None
 
 
 def event(t_s, code, argument=0, drops=None):

@@ -32,30 +32,33 @@ def _head(out, major, n):
 
 
 def _put(out, obj):
-    # Booleans first: on CPython they are integers.
-    if obj is None:
-        out.append(0xF6)
-    elif isinstance(obj, bool):
-        out.append(0xF5 if obj else 0xF4)
-    elif isinstance(obj, int):
-        if obj < 0:
+    # The wire's commonest kinds first. By type and not isinstance: on CPython a boolean is an integer.
+    kind = type(obj)
+    if kind is int:
+        if 0 <= obj < 24:
+            out.append(obj)
+        elif obj < 0:
             _head(out, 1, -1 - obj)
         else:
             _head(out, 0, obj)
-    elif isinstance(obj, (bytes, bytearray, memoryview)):
+    elif kind is bytes or kind is bytearray or kind is memoryview:
         _head(out, 2, len(obj))
         out.extend(obj)
-    elif isinstance(obj, str):
-        obj = obj.encode()
-        _head(out, 3, len(obj))
-        out.extend(obj)
-    elif isinstance(obj, (list, tuple)):
+    elif kind is list or kind is tuple:
         _head(out, 4, len(obj))
         for item in obj:
             _put(out, item)
-    elif isinstance(obj, dict):
+    elif kind is dict:
         _put_map(out, obj)
-    elif isinstance(obj, Tagged):
+    elif kind is str:
+        obj = obj.encode()
+        _head(out, 3, len(obj))
+        out.extend(obj)
+    elif obj is None:
+        out.append(0xF6)
+    elif kind is bool:
+        out.append(0xF5 if obj else 0xF4)
+    elif kind is Tagged:
         _head(out, 6, obj.tag)
         _put(out, obj.value)
     else:
@@ -65,8 +68,11 @@ def _put(out, obj):
 def _put_map(out, obj):
     items = {}
     for key in obj:
-        head = dumps(key)
-        _key(head[0])
+        if type(key) is int and 0 <= key < 24:
+            head = bytes((key,))
+        else:
+            head = dumps(key)
+            _key(head[0])
         items[head] = obj[key]
     _head(out, 5, len(items))
     for head in sorted(items):

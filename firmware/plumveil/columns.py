@@ -6,9 +6,9 @@ from plumveil.fixed import bits_for
 
 
 def rice_parameter(codes):
-    # The k that should write the zigzag differences `codes` (after a 0 for the first value) in the fewest bits. From their
-    # sum alone: to try every k costs more time than all the rest and saves less than a bit in a hundred.
-    n = len(codes) - 1
+    # The k that should write the zigzag differences `codes` in the fewest bits. From their sum alone: to try
+    # every k costs more time than all the rest and saves less than a bit in a hundred.
+    n = len(codes)
     twice = 2 * sum(codes)
     best_k, best_bits = 0, twice
     for k in range(1, wire.RICE_K_MAX + 1):
@@ -31,38 +31,28 @@ def _word(u, k, escape_width):
 
 def _column(values, low, high, digits):
     # Appends one column's binary digits. values: [int in low..high, or None where missing].
-    present = [value for value in values if value is not None]
-    if len(present) == len(values):
-        digits.append("0")
-    else:
+    present = values
+    if None in values:
+        present = [value for value in values if value is not None]
         digits.append("1")
-        for value in values:
-            digits.append("0" if value is None else "1")
+        digits.extend(["0" if value is None else "1" for value in values])
         if not present:
             return
-    first = previous = present[0]
-    codes = []
-    for value in present:
-        d = value - previous
-        previous = value
-        # Zigzag, written out: a call per value costs more than the rest of this loop.
-        codes.append(d * 2 if d >= 0 else -d * 2 - 1)
-    k = rice_parameter(codes) if any(codes) else wire.RICE_CONSTANT
+    else:
+        digits.append("0")
+    differences = [present[i] - present[i - 1] for i in range(1, len(present))]
+    varies = any(differences)
+    # Zigzag, written out: a call per value costs more than the rest.
+    codes = [d * 2 if d >= 0 else -d * 2 - 1 for d in differences]
+    k = rice_parameter(codes) if varies else wire.RICE_CONSTANT
     width = bits_for(high - low)
-    digits.append("{:0{}b}".format(k << width | first - low, 4 + width))
-    if k == wire.RICE_CONSTANT:
-        return
-    # The same few differences come again and again; joining their words leaves less to collect than shifting an ever
-    # longer integer.
-    words = {}
-    escape_width = bits_for((high - low) * 2)
-    codes[0] = None
-    for u in codes:
-        if u is not None:
-            word = words.get(u)
-            if word is None:
-                word = words[u] = _word(u, k, escape_width)
-            digits.append(word)
+    digits.append("{:0{}b}".format(k << width | present[0] - low, 4 + width))
+    if varies:
+        # The same few differences come again and again; joining their words leaves less to collect than shifting an
+        # ever longer integer.
+        escape_width = bits_for((high - low) * 2)
+        words = {u: _word(u, k, escape_width) for u in set(codes)}
+        digits.extend([words[u] for u in codes])
 
 
 def encode(columns):

@@ -17,21 +17,22 @@ class Minimiser:
     # policy: the Policy in force; drops: Drops.
     def __init__(self, policy, drops):
         self._drops = drops
-        self._rules = {}
+        # By stream: {field id: (raw per unit, twice that, lowest, highest, step)}.
+        self._rules = [{} for _ in wire.STREAMS]
         for field in policy.fields:
             row = field_row(field)
-            self._rules[field] = (row[2], row[3], row[3] * 2, row[4], row[5], policy.fields[field])
+            self._rules[row[2]][field] = (row[3], row[3] * 2, row[4], row[5], policy.fields[field])
 
     def fields(self, stream, reading):
         # Reading -> Coarse of `stream`; fields that may not leave are not in it.
         values = {}
+        rules = self._rules[stream]
         raw = reading.values
         for field in raw:
-            rule = self._rules.get(field)
-            if rule is None or rule[0] != stream:
+            if field not in rules:
                 self._drops.add(wire.R_NOT_ON_LIST)
                 continue
-            _, per_unit, twice, low, high, step = rule
+            per_unit, twice, low, high, step = rules[field]
             # div_round, written out: this line runs for every value there is.
             unit = (raw[field] * 2 + per_unit) // twice
             if not low <= unit <= high:

@@ -18,8 +18,9 @@ def padded(body):
         return plain
     if gap in _UNREACHABLE_PADS:
         gap += wire.PAD_BLOCK_BYTES
-    body[wire.K_PAD] = bytes(gap - (2 if gap < 26 else 3))
-    return cbor.dumps(body)
+    # K_PAD is the lowest key there can be, so its entry goes first; the head of a map this small is one byte.
+    pad = cbor.dumps(bytes(gap - (2 if gap < 26 else 3)))
+    return bytes((plain[0] + 1, wire.K_PAD)) + pad + plain[1:]
 
 
 class Batch:
@@ -75,7 +76,6 @@ class Packer:
         self._tenant = tenant
         self._policy = policy
         self._batch = None
-        self._hour = None
 
     def add(self, record):
         # Record -> [Sealed]: what became complete by it.
@@ -100,9 +100,6 @@ class Packer:
 
     def advance(self, t_s):
         # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move.
-        if t_s // wire.STEP_S == self._hour:
-            return ()
-        self._hour = t_s // wire.STEP_S
         done = ()
         if self._batch is not None and self._batch.epoch < epoch_of(t_s, self._keys.epoch0_day):
             done = self.close()

@@ -22,6 +22,7 @@ class Pipeline:
         self._drops = drops
         self._held = held
         self._tier = wire.TIER_OFF
+        self._hour = None
 
     def take(self, t_s, values):
         # Sensor values {field id: raw int} of time t_s (Unix s) -> number of alarms they raised.
@@ -69,11 +70,16 @@ class Pipeline:
 
     def tick(self, t_s):
         # Time goes on: to be called after whatever was due at t_s.
-        self._queue(self._packer.advance(t_s))
+        hour = t_s // wire.STEP_S
+        if hour != self._hour:
+            self._hour = hour
+            for sealed in self._packer.advance(t_s):
+                self._queue(sealed)
 
     def close(self):
         # Seals what is open, before a planned stop or an upload that must have everything.
-        self._queue(self._packer.close())
+        for sealed in self._packer.close():
+            self._queue(sealed)
 
     def _say_consent(self, t_s, tier):
         if tier != self._tier:
@@ -82,19 +88,19 @@ class Pipeline:
 
     def _out(self, coarse):
         # The one exit.
-        if not isinstance(coarse, Coarse):
+        if type(coarse) is not Coarse:
             raise TypeError("only Coarse leaves")
         try:
             record = self._pseudonyms.record(coarse)
         except Rejected:
             self._drops.add(wire.R_CLOCK)
             return
-        self._queue(self._packer.add(record))
+        for sealed in self._packer.add(record):
+            self._queue(sealed)
 
     def _queue(self, sealed):
-        for one in sealed:
-            try:
-                self._store.put(one)
-            except StoreFull:
-                # Counted by the store.
-                pass
+        try:
+            self._store.put(sealed)
+        except StoreFull:
+            # Counted by the store.
+            pass
