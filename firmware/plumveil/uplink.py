@@ -17,12 +17,18 @@ def topic(sealed):
     return wire.TOPIC_PREFIX.encode() + b"%s/%s" % (wire.TOPIC_LETTERS[sealed.stream].encode(), hexlify(sealed.pseudonym))
 
 
-def tls_context(ssl, ca_der):
-    # An ssl.SSLContext that trusts `ca_der` alone and insists on certificate and host name.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=ca_der)
-    return context
+class Tls:
+    # What umqtt takes for an SSLContext: trusts ca_der alone, insists on certificate and host name, and remembers the
+    # socket beneath, since a TLS socket of the port takes no time limit itself.
+    def __init__(self, ssl, ca_der):
+        self.socket = None
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._context.verify_mode = ssl.CERT_REQUIRED
+        self._context.load_verify_locations(cadata=ca_der)
+
+    def wrap_socket(self, sock, server_hostname):
+        self.socket = sock
+        return self._context.wrap_socket(sock, server_hostname=server_hostname)
 
 
 class Uplink:
@@ -79,15 +85,16 @@ class Uplink:
 
     def _session(self, store, session):
         host, port, ca_der = self._broker
-        context = tls_context(self._ssl, ca_der) if ca_der is not None else None
-        client = self._client(hexlify(session), host, port, keepalive=KEEPALIVE_S, ssl=context)
+        tls = Tls(self._ssl, ca_der) if ca_der is not None else None
+        client = self._client(hexlify(session), host, port, keepalive=KEEPALIVE_S, ssl=tls)
         client.connect(timeout=SOCKET_TIMEOUT_S)
+        limited = tls.socket if tls else client.sock
         sent = 0
         try:
             head = store.peek()
             while head is not None and head.session == session:
                 # wait_msg takes the time limit off the socket once a byte has come.
-                client.sock.settimeout(SOCKET_TIMEOUT_S)
+                limited.settimeout(SOCKET_TIMEOUT_S)
                 client.publish(topic(head), head.message, qos=1)
                 store.ack(head)
                 sent += 1
