@@ -18,7 +18,8 @@ from plumveil.store import Store
 from plumveil.uplink import Uplink
 
 GPS_RX_BYTES = 1024  # the receiver's second of sentences, with room
-FIX_MAX_MS = 60000  # longest search for a position
+FIX_MAX_MS = 60000  # longest search for a position; never over half a sample interval, so that no sample waits for it
+SHOCK_THRESHOLD_MG = 1116  # 6 steps of the sensor's 186 mg
 
 
 def build():
@@ -89,7 +90,11 @@ def _sensor(name, config, clock, machine, i2c):
     if name == "lis3dh":
         from plumveil.sense.lis3dh import Lis3dh
 
-        return Lis3dh(i2c, clock.sleep_ms, _board(config, "lis3dh_address"))
+        lis3dh = Lis3dh(i2c, clock.sleep_ms, _board(config, "lis3dh_address"), SHOCK_THRESHOLD_MG)
+        # The FIFO holds a third of a second: what shook the node is read when it happens, not at the next sample.
+        pin = machine.Pin(_board(config, "shock_interrupt"), machine.Pin.IN)
+        pin.irq(handler=lis3dh.capture, trigger=machine.Pin.IRQ_RISING)
+        return lis3dh
     if name == "ds18b20":
         from onewire import OneWire
 
@@ -111,7 +116,7 @@ def _gps(config, clock, machine):
     baud = _board(config, "gps_baud")
     uart = machine.UART(_board(config, "gps_uart"), baudrate=baud, tx=tx, rx=rx, rxbuf=GPS_RX_BYTES, timeout=0)
     power = machine.Pin(_board(config, "gps_power"), machine.Pin.OUT, value=0)
-    return Receiver(uart, power, clock, FIX_MAX_MS)
+    return Receiver(uart, power, clock, min(FIX_MAX_MS, config.policy.sample_s * 500))
 
 
 def build_uplink(config, clock):
