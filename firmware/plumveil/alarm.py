@@ -1,4 +1,5 @@
-# Alarms: watches coarse readings and says once when a limit is crossed, again only after a return. Never sees raw values.
+# Alarms: watches coarse readings and says once when a limit is crossed, again only after a return. Never sees raw
+# values.
 
 from plumveil import wire
 from plumveil.trust import Coarse
@@ -15,7 +16,7 @@ class Alarms:
 
     def check(self, coarse):
         # Coarse readings -> Coarse events, none most of the time.
-        events = ()
+        events = []
         if self._low is None:
             return events
         values = coarse.values
@@ -27,10 +28,10 @@ class Alarms:
                     self._active = None
             elif alarm != self._active:
                 self._active = alarm
-                events = (event(coarse.t_s, alarm, t),)
+                events.append(event(coarse.t_s, alarm, t))
         peak = values.get(wire.F_SHOCK_PEAK)
         if peak is not None and peak >= self._shock:
-            events += (event(coarse.t_s, wire.E_SHOCK, peak),)
+            events.append(event(coarse.t_s, wire.E_SHOCK, peak))
         return events
 
 

@@ -1,5 +1,5 @@
-# The schedule: step() does what is due and says how long nothing will be. No loops, no waiting beyond a driver's bound, so
-# that mains and battery nodes live by the same step and a test can drive it under a virtual clock.
+# The schedule: step() does what is due and says how long nothing will be. No loops, no waiting beyond a driver's
+# bound, so that mains and battery nodes live by the same step and a test can drive it under a virtual clock.
 
 from plumveil import wire
 from plumveil.errors import LinkDown, SensorFault
@@ -9,8 +9,8 @@ RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload
 
 
 class App:
-    # pipeline, policy, store, drops, clock: see there; sensors: objects with read() -> {field id: raw int}; health: the
-    # same, of the node itself; receiver: GPS or None; uplink: Uplink or None without a usable configuration;
+    # pipeline, policy, store, drops, clock: see there; sensors: objects with read() -> {field id: raw int}; health:
+    # the same, of the node itself; receiver: GPS or None; uplink: Uplink or None without a usable configuration;
     # random: os.urandom.
     def __init__(self, pipeline, policy, store, drops, clock, sensors, health, receiver, uplink, random):
         self.pipeline = pipeline

@@ -1,5 +1,5 @@
-# The column code of a readings batch: first value, then Rice-coded zigzag differences, bit-packed. Documented to the bit
-# at the end of wire.py and in docs/wire-format.md. Only encodes; the host decodes with code of its own.
+# The column code of a readings batch: first value, then Rice-coded zigzag differences, bit-packed. Documented to the
+# bit at the end of wire.py and in docs/wire-format.md. Only encodes; the host decodes with code of its own.
 
 from plumveil import wire
 from plumveil.fixed import bits_for

@@ -1,5 +1,5 @@
-# The node's secrets and configuration, as the host wrote them. Anything but a whole, authentic file of known parts is a
-# ConfigError; nothing is guessed, and no value stands in a message.
+# The node's secrets and configuration, as the host wrote them. Anything but a whole, authentic file of known parts is
+# a ConfigError; nothing is guessed, and no value stands in a message.
 
 from hashlib import sha256
 

@@ -1,5 +1,5 @@
-# May a position be taken at all, and how finely? Off unless a whole, current consent within the policy says otherwise:
-# anything missing, malformed, out of bounds or out of its time is off.
+# May a position be taken at all, and how finely? Off unless a whole, current consent within the policy says
+# otherwise: anything missing, malformed, out of bounds or out of its time is off.
 
 from plumveil import wire
 from plumveil.errors import ConfigError

@@ -1,6 +1,6 @@
 # The key chain: epoch secret -> stream secret -> hourly step -> seal key of this boot. Hands out (key, nonce) pairs,
-# each at most once per boot. Spent secrets are not yet erased from flash, and counters live in RAM: two boots differ by
-# their salt alone.
+# each at most once per boot. Spent secrets are not yet erased from flash, and counters live in RAM: two boots differ
+# by their salt alone.
 
 from plumveil import cbor, crypto, wire
 from plumveil.errors import SealRefused

@@ -1,5 +1,5 @@
-# The allow-list and the resolutions: Reading and Fix (raw) go in, Coarse comes out. The one home of coarsening; what is
-# not named by the policy ends here and is counted.
+# The allow-list and the resolutions: Reading and Fix (raw) go in, Coarse comes out. The one home of coarsening; what
+# is not named by the policy ends here and is counted.
 
 from plumveil import grid, wire
 from plumveil.fixed import div_round

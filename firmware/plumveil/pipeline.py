@@ -34,8 +34,9 @@ class Pipeline:
         return len(events)
 
     def take_position(self, t_s, clock_trusted, receiver):
-        # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an object
-        # with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has none.
+        # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an
+        # object with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has
+        # none.
         if receiver is None:
             return
         tier = self._consent.tier(t_s, clock_trusted)

@@ -26,7 +26,9 @@ class Policy:
                 raise ConfigError("policy: unknown part")
         self.version = bounded(parts.get(wire.P_VERSION), 0, 0xFFFF, "policy version")
         self.fields = _fields(parts.get(wire.P_FIELDS))
-        self.location_ceiling = bounded(parts.get(wire.P_LOCATION_CEILING), 0, len(wire.TIERS) - 1, "location ceiling")
+        self.location_ceiling = bounded(
+            parts.get(wire.P_LOCATION_CEILING), 0, len(wire.TIERS) - 1, "location ceiling"
+        )
         self.sample_s = bounded(parts.get(wire.P_SAMPLE_S), 10, wire.INTERVAL_MAX_S, "sample interval")
         self.position_s = bounded(parts.get(wire.P_POSITION_S), wire.POSITION_TIME_S, 86400, "position interval")
         self.device_s = bounded(parts.get(wire.P_DEVICE_S), 600, 86400, "device interval")

@@ -1,5 +1,5 @@
-# Who this node is today: pseudonyms per epoch and stream, and the record's epoch. Nothing here comes from the MAC, and
-# nothing that leaves here links one epoch to another without k_id.
+# Who this node is today: pseudonyms per epoch and stream, and the record's epoch. Nothing here comes from the MAC,
+# and nothing that leaves here links one epoch to another without k_id.
 
 from plumveil import cbor, keys, wire
 from plumveil.crypto import hmac_sha256

@@ -120,10 +120,10 @@ def _gps(config, clock, machine):
 
 
 def build_uplink(config, clock):
-    import network
-    import ntptime
     import ssl
 
+    import network
+    import ntptime
     from umqtt.simple import MQTTClient
 
     wlan = network.WLAN(network.WLAN.IF_STA)

@@ -1,6 +1,7 @@
-# The bounded queue on flash between pack and uplink: put, peek, ack. Holds sealed messages only. A queue is a folder of
-# segment files; a frame is [length u16, CRC-32, epoch u16, session 8, pseudonym 8, message]. A segment goes when all of it
-# was acknowledged; after a reset a half acknowledged one is sent again, which the receiver sees as duplicates.
+# The bounded queue on flash between pack and uplink: put, peek, ack. Holds sealed messages only. A queue is a folder
+# of segment files; a frame is [length u16, CRC-32, epoch u16, session 8, pseudonym 8, message]. A segment goes when
+# all of it was acknowledged; after a reset a half acknowledged one is sent again, which the receiver sees as
+# duplicates.
 
 import os
 import struct
@@ -40,8 +41,8 @@ class Queue:
         return "%s/%08x" % (self._folder, number)
 
     def put(self, sealed):
-        # Appends; when the bound or the disk is reached the oldest segment goes and is counted. StoreFull if even that
-        # does not make room.
+        # Appends; when the bound or the disk is reached the oldest segment goes and is counted. StoreFull if even
+        # that does not make room.
         body = struct.pack(">H", sealed.epoch) + sealed.session + sealed.pseudonym + sealed.message
         frame = struct.pack(">HI", len(sealed.message), crc32(body)) + body
         for attempt in (0, 1):

@@ -1,6 +1,6 @@
 # A type per trust level, so that a stage cannot be skipped by mistake: Reading and Fix are raw and never leave RAM,
-# Coarse has passed the filter, Record also has its epoch, Sealed is a message. pack takes nothing but a Record, store and
-# uplink nothing but a Sealed.
+# Coarse has passed the filter, Record also has its epoch, Sealed is a message. pack takes nothing but a Record, store
+# and uplink nothing but a Sealed.
 
 
 class Reading:

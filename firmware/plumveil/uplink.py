@@ -1,5 +1,6 @@
-# Delivers the queue over MQTT; the only file that touches a socket. Sees sealed messages only. TLS with certificate and
-# host name checked; plain TCP to this very machine alone, for tests. For now the broker's PUBACK counts as delivery.
+# Delivers the queue over MQTT; the only file that touches a socket. Sees sealed messages only. TLS with certificate
+# and host name checked; plain TCP to this very machine alone, for tests. For now the broker's PUBACK counts as
+# delivery.
 
 from binascii import hexlify
 
@@ -14,7 +15,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 def topic(sealed):
     # "pv/1/<stream letter>/<pseudonym in hex>", as bytes.
-    return wire.TOPIC_PREFIX.encode() + b"%s/%s" % (wire.TOPIC_LETTERS[sealed.stream].encode(), hexlify(sealed.pseudonym))
+    return wire.TOPIC_PREFIX.encode() + b"%s/%s" % (
+        wire.TOPIC_LETTERS[sealed.stream].encode(),
+        hexlify(sealed.pseudonym),
+    )
 
 
 class Tls:
@@ -66,7 +70,8 @@ class Uplink:
                 raise LinkDown("time server")
 
     def deliver(self, store):
-        # Sends what is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the rest waits.
+        # Sends what is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the rest
+        # waits.
         sent = 0
         self.join()
         while True:

@@ -19,7 +19,13 @@ SALT = bytes(range(200, 216))
 def policy_map():
     return {
         wire.P_VERSION: 1,
-        wire.P_FIELDS: {wire.F_TEMPERATURE: 1, wire.F_HUMIDITY: 1, wire.F_SHOCK_PEAK: 1, wire.F_BATTERY: 5, wire.F_UPTIME: 1},
+        wire.P_FIELDS: {
+            wire.F_TEMPERATURE: 1,
+            wire.F_HUMIDITY: 1,
+            wire.F_SHOCK_PEAK: 1,
+            wire.F_BATTERY: 5,
+            wire.F_UPTIME: 1,
+        },
         wire.P_LOCATION_CEILING: 3,
         wire.P_SAMPLE_S: 300,
         wire.P_POSITION_S: 300,
@@ -60,7 +66,13 @@ def config_bytes(parts):
 
 
 def secrets_map():
-    return {wire.S_K_ID: K_ID, wire.S_K_CHAIN: K_CHAIN, wire.S_K_CONFIG: K_CONFIG, wire.S_TENANT: "acme", wire.S_EPOCH0_DAY: EPOCH0_DAY}
+    return {
+        wire.S_K_ID: K_ID,
+        wire.S_K_CHAIN: K_CHAIN,
+        wire.S_K_CONFIG: K_CONFIG,
+        wire.S_TENANT: "acme",
+        wire.S_EPOCH0_DAY: EPOCH0_DAY,
+    }
 
 
 def secrets_bytes(parts=None):

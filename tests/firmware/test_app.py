@@ -2,7 +2,6 @@
 import unittest
 
 import nodefiles
-import scratch
 
 from plumveil import wire
 from plumveil.app import App
@@ -97,7 +96,9 @@ def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},)):
     sensors = [Sensor(values) for values in sensors]
     health = Sensor({wire.F_UPTIME: 1})
     policy = Policy(nodefiles.policy_map())
-    app = App(pipeline, policy, Queue(), drops, Clock(time), sensors, health, None, uplink, lambda n: bytes([128]) * n)
+    app = App(
+        pipeline, policy, Queue(), drops, Clock(time), sensors, health, None, uplink, lambda n: bytes([128]) * n
+    )
     return app, time, pipeline, uplink, drops
 
 
@@ -127,7 +128,7 @@ class Schedule(unittest.TestCase):
             time.ms += max(1, wait_ms)
 
     def test_a_faulty_sensor_is_counted_and_the_others_read(self):
-        app, time, pipeline, _, drops = node(sensors=(None, {wire.F_BATTERY: 4000}))
+        app, _, pipeline, _, drops = node(sensors=(None, {wire.F_BATTERY: 4000}))
         app.step()
         self.assertEqual(pipeline.calls[0], ("take", START_S, {wire.F_BATTERY: 4000}))
         self.assertEqual(drops.totals, {wire.R_SENSOR_FAULT: 1})

@@ -5,7 +5,18 @@ from plumveil import fixed
 
 class Fixed(unittest.TestCase):
     def test_div_round_halves_up(self):
-        for a, b, want in ((5, 10, 1), (-5, 10, 0), (-6, 10, -1), (4, 10, 0), (-4, 10, 0), (149, 100, 1), (150, 100, 2), (-150, 100, -1), (-151, 100, -2), (0, 7, 0)):
+        for a, b, want in (
+            (5, 10, 1),
+            (-5, 10, 0),
+            (-6, 10, -1),
+            (4, 10, 0),
+            (-4, 10, 0),
+            (149, 100, 1),
+            (150, 100, 2),
+            (-150, 100, -1),
+            (-151, 100, -2),
+            (0, 7, 0),
+        ):
             self.assertEqual(fixed.div_round(a, b), want)
 
     def test_zigzag_inverts(self):

@@ -42,7 +42,19 @@ class Grid(unittest.TestCase):
         self.assertEqual(grid.cell_for(49026566, 12065272, 3, held)[0], 3)
 
     def test_what_comes_from_flash_is_checked(self):
-        for bad in (None, [], [1, 2], [0, 0, 0], [5, 0, 0], [3, -1, 0], [3, 10**9, 0], [3, 0, 10**9], [3, 0, "0"], "cell", [1, 2, 3, 4]):
+        for bad in (
+            None,
+            [],
+            [1, 2],
+            [0, 0, 0],
+            [5, 0, 0],
+            [3, -1, 0],
+            [3, 10**9, 0],
+            [3, 0, 10**9],
+            [3, 0, "0"],
+            "cell",
+            [1, 2, 3, 4],
+        ):
             self.assertFalse(grid.valid(bad))
 
 

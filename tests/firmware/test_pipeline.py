@@ -6,10 +6,10 @@ import nodefiles
 import scratch
 
 from plumveil import wire
-from plumveil.minimise import Minimiser
 from plumveil.drops import Drops
 from plumveil.errors import SealRefused
 from plumveil.keys import PARTIAL_IV_MAX, KeyChain
+from plumveil.minimise import Minimiser
 from plumveil.pack import Batch, Packer, padded
 from plumveil.policy import Policy
 from plumveil.trust import Coarse, Fix, Reading, Record
@@ -40,7 +40,10 @@ class Minimise(unittest.TestCase):
         return self.minimiser.fields(stream, Reading(NOW_S, values)).values
 
     def test_rounds_to_the_wire_unit_and_the_policys_step(self):
-        self.assertEqual(self.fields({wire.F_TEMPERATURE: 4849, wire.F_HUMIDITY: 45249}), {wire.F_TEMPERATURE: 48, wire.F_HUMIDITY: 90})
+        self.assertEqual(
+            self.fields({wire.F_TEMPERATURE: 4849, wire.F_HUMIDITY: 45249}),
+            {wire.F_TEMPERATURE: 48, wire.F_HUMIDITY: 90},
+        )
         self.assertEqual(self.fields({wire.F_TEMPERATURE: -4851}), {wire.F_TEMPERATURE: -49})
         # 20 mV units in steps of five: 100 mV.
         self.assertEqual(self.fields({wire.F_BATTERY: 3749}), {wire.F_BATTERY: 185})
@@ -53,7 +56,9 @@ class Minimise(unittest.TestCase):
         self.assertEqual(self.drops.totals, {wire.R_NOT_ON_LIST: 3})
 
     def test_out_of_range_is_dropped_not_clamped(self):
-        self.assertEqual(self.fields({wire.F_TEMPERATURE: 125051, wire.F_HUMIDITY: -251, wire.F_SHOCK_PEAK: 16051}), {})
+        self.assertEqual(
+            self.fields({wire.F_TEMPERATURE: 125051, wire.F_HUMIDITY: -251, wire.F_SHOCK_PEAK: 16051}), {}
+        )
         self.assertEqual(self.drops.totals, {wire.R_OUT_OF_RANGE: 3})
 
     def test_a_parked_node_reports_once(self):
@@ -150,7 +155,7 @@ class Path(unittest.TestCase):
         self.assertEqual(len(store.of(wire.LOCATION)), 1)
 
     def test_drops_are_reported_with_health_and_not_the_receivers(self):
-        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
         pipeline.take_position(NOW_S, True, Gps([None]))
         pipeline.take_health(NOW_S, {wire.F_UPTIME: 60})
         events = len(store.of(wire.EVENTS))
@@ -172,7 +177,7 @@ class Packing(unittest.TestCase):
                 packer.add(other)
 
     def test_every_length_fills_whole_blocks(self):
-        for n in range(0, 200):
+        for n in range(200):
             self.assertEqual((len(padded({5: bytes(n)})) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES, 0)
 
     def test_a_batch_without_a_value_is_nothing(self):

@@ -91,14 +91,22 @@ class QueueTest(unittest.TestCase):
 class StoreTest(unittest.TestCase):
     def test_oldest_epoch_first_and_events_before_readings(self):
         store = Store(scratch.folder() + "/q", Drops())
-        for stream, epoch in ((wire.READINGS, 1), (wire.EVENTS, 2), (wire.LOCATION, 2), (wire.READINGS, 2), (wire.DEVICE, 1)):
+        for stream, epoch in (
+            (wire.READINGS, 1),
+            (wire.EVENTS, 2),
+            (wire.LOCATION, 2),
+            (wire.READINGS, 2),
+            (wire.DEVICE, 1),
+        ):
             store.put(sealed(stream, epoch, stream))
         order = []
         while store.peek() is not None:
             head = store.peek()
             order.append((head.epoch, head.stream))
             store.ack(head)
-        self.assertEqual(order, [(1, wire.DEVICE), (1, wire.READINGS), (2, wire.EVENTS), (2, wire.LOCATION), (2, wire.READINGS)])
+        self.assertEqual(
+            order, [(1, wire.DEVICE), (1, wire.READINGS), (2, wire.EVENTS), (2, wire.LOCATION), (2, wire.READINGS)]
+        )
         self.assertEqual(store.count(), 0)
 
 

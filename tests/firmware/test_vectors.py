@@ -1,0 +1,70 @@
+# The same bytes everywhere (P12): vectors made by the host's implementation, see tests/vectors/make_core.py.
+import json
+import unittest
+from binascii import hexlify, unhexlify
+
+import nodefiles
+import scratch
+from testdata import vectors
+
+from plumveil import columns, grid, keys, wire
+from plumveil.pseudonym import Pseudonyms
+
+
+def load():
+    with open(vectors("core.json")) as f:
+        return json.load(f)
+
+
+class Gps:
+    def fix(self):
+        return 49026566, 12065272
+
+    def take_bad(self):
+        return 0
+
+
+class Core(unittest.TestCase):
+    def test_cells(self):
+        cases = load()["cells"]
+        self.assertTrue(len(cases) > 1000)
+        for lat_e6, lon_e6, tier, row, column in cases:
+            self.assertEqual(grid.locate(lat_e6, lon_e6, tier), (tier, row, column))
+
+    def test_columns(self):
+        for case in load()["columns"]:
+            self.assertEqual(hexlify(columns.encode(case["columns"])).decode(), case["hex"])
+
+    def test_keys_and_pseudonyms(self):
+        names = Pseudonyms(nodefiles.K_ID, "acme", nodefiles.EPOCH0_DAY)
+        for case in load()["keys"]:
+            epoch, stream, step = case["epoch"], case["stream"], case["step"]
+            self.assertEqual(hexlify(names.stream(epoch, stream)).decode(), case["pseudonym"])
+            self.assertEqual(hexlify(names.session(epoch)).decode(), case["session"])
+            secret = nodefiles.K_CHAIN
+            for _ in range(epoch):
+                secret = keys.next_secret(secret)
+            secret = keys.stream_secret(secret, stream)
+            for _ in range(step):
+                secret = keys.step_secret(secret)
+            key, common_iv = keys.seal_material(secret, nodefiles.SALT)
+            self.assertEqual((hexlify(key).decode(), hexlify(common_iv).decode()), (case["key"], case["common_iv"]))
+
+    def test_messages_of_a_day(self):
+        wire.FILE_CELL = scratch.folder() + "/cell.bin"
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        start_s = nodefiles.NOON_S
+        pipeline.take_position(start_s, True, Gps())
+        pipeline.take_health(start_s + 60, {wire.F_UPTIME: 7200})
+        for n in range(60):
+            pipeline.take(
+                start_s + n * 300, {wire.F_TEMPERATURE: 4800 + 100 * (n % 7), wire.F_HUMIDITY: 45000 + 500 * (n % 2)}
+            )
+        pipeline.take(start_s + 18000, {wire.F_TEMPERATURE: 8100})
+        for stream, name in enumerate(wire.STREAMS):
+            want = [unhexlify(text) for text in load()["messages"][name]]
+            self.assertEqual(store.of(stream), want)
+
+
+if __name__ == "__main__":
+    unittest.main()

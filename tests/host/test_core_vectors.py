@@ -1,0 +1,7 @@
+"""The committed vectors are what the host's implementation makes."""
+
+from tests.vectors import make_core
+
+
+def test_core_json_is_current() -> None:
+    assert make_core.PATH.read_text("utf-8") == make_core.make(), "run: python -m tests.vectors.make_core"

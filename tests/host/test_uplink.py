@@ -1,0 +1,162 @@
+"""The node's uplink against a real broker over real TLS. The firmware runs on CPython here."""
+
+import ssl
+import time
+
+import pytest
+from umqtt.simple import MQTTClient  # type: ignore[import-not-found]
+
+from host_tools.broker import BrokerUrl, Collector, EmbeddedBroker
+from plumveil.clock import Clock
+from plumveil.drops import Drops
+from plumveil.errors import ConfigError, LinkDown
+from plumveil.store import Store
+from plumveil.trust import Sealed
+from plumveil.uplink import Uplink
+
+
+class Wlan:
+    """An access point that is there or not."""
+
+    def __init__(self, there: bool = True) -> None:
+        self.there = there
+
+    def isconnected(self) -> bool:
+        return self.there
+
+    def active(self, on: bool) -> None:
+        pass
+
+    def connect(self, ssid: str, key: str) -> None:
+        pass
+
+    def status(self, what: str) -> int:
+        return -60
+
+
+class Ticks:
+    """CPython's time with the port's calls; sleeping costs nothing."""
+
+    def __init__(self) -> None:
+        self.slept_ms = 0
+
+    gmtime = staticmethod(time.gmtime)
+    time = staticmethod(time.time)
+
+    def ticks_ms(self) -> int:
+        return self.slept_ms
+
+    def ticks_diff(self, a: int, b: int) -> int:
+        return a - b
+
+    def sleep_ms(self, n_ms: int) -> None:
+        self.slept_ms += n_ms
+
+
+class PortSsl:
+    """CPython's ssl as the port has it: the socket beneath a TLS socket stays in use, and carries the time limit."""
+
+    CERT_REQUIRED, PROTOCOL_TLS_CLIENT = ssl.CERT_REQUIRED, ssl.PROTOCOL_TLS_CLIENT
+
+    class SSLContext(ssl.SSLContext):
+        def wrap_socket(self, sock, server_hostname):  # type: ignore[override]
+            return super().wrap_socket(sock.dup(), server_hostname=server_hostname)
+
+
+def sealed(n: int, epoch: int = 1, stream: int = 0) -> Sealed:
+    return Sealed(stream, epoch, bytes([stream]) * 8, bytes([epoch]) * 8, b"message %d" % n)
+
+
+def make(url: str, ca_der: bytes | None, wlan: Wlan | None = None) -> Uplink:
+    broker = BrokerUrl.parse(url)
+    where, clock = [broker.host, broker.port, ca_der], Clock(Ticks())
+    return Uplink(where, ["ap", "key"], wlan or Wlan(), MQTTClient, PortSsl, clock, lambda: None)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path / "q"), Drops())
+
+
+def test_delivers_everything_once_oldest_epoch_first_over_tls(store) -> None:
+    for n, (epoch, stream) in enumerate([(2, 0), (1, 3), (2, 3), (1, 0), (1, 0)]):
+        store.put(sealed(n, epoch, stream))
+    with EmbeddedBroker() as broker, Collector(broker.url, broker.ca_pem) as collector:
+        assert make(broker.url, broker.ca_der).deliver(store) == 5
+        assert collector.wait_for(5)
+        got = [(message.topic, message.payload, message.qos) for message in collector.messages]
+    assert store.count() == 0
+    assert ("pv/1/e/0303030303030303", b"message 1", 1) in got
+    # The broker hands on in its own order between sessions; the queue's order is tests/firmware/test_store.py's
+    # matter.
+    assert sorted(payload for _, payload, _ in got) == [b"message %d" % n for n in range(5)]
+
+
+def test_one_session_an_epoch(store) -> None:
+    clients = []
+
+    class Counting(MQTTClient):
+        def connect(self, *args, **kwargs):
+            clients.append(bytes(self.client_id))
+            return super().connect(*args, **kwargs)
+
+    for epoch in (1, 1, 2, 3):
+        store.put(sealed(0, epoch))
+    with EmbeddedBroker(tls=False) as broker:
+        uplink = make(broker.url, None)
+        uplink._client = Counting
+        uplink.deliver(store)
+    assert clients == [b"01" * 8, b"02" * 8, b"03" * 8]
+
+
+def test_a_broker_that_is_not_there_keeps_the_queue(store) -> None:
+    store.put(sealed(1))
+    with EmbeddedBroker(tls=False) as broker:
+        uplink = make(broker.url, None)
+    with pytest.raises(LinkDown):
+        uplink.deliver(store)
+    assert store.count() == 1
+
+
+def test_a_broker_of_another_authority_gets_nothing(store) -> None:
+    store.put(sealed(1))
+    with EmbeddedBroker() as other, EmbeddedBroker() as broker, Collector(broker.url, broker.ca_pem) as collector:
+        with pytest.raises(LinkDown):
+            make(broker.url, other.ca_der).deliver(store)
+        assert collector.messages == []
+    assert store.count() == 1
+
+
+def test_no_access_point_ends_in_time(store) -> None:
+    store.put(sealed(1))
+    uplink = make("mqtt://127.0.0.1:1", None, Wlan(there=False))
+    with pytest.raises(LinkDown, match="access point"):
+        uplink.deliver(store)
+
+
+def test_plain_tcp_beyond_this_machine_is_refused() -> None:
+    with pytest.raises(ConfigError):
+        make("mqtt://192.0.2.1:1883", None)
+
+
+def test_a_broker_that_stops_in_the_middle_loses_nothing(store) -> None:
+    for n in range(3):
+        store.put(sealed(n))
+
+    class Dying(MQTTClient):
+        left = 2
+
+        def publish(self, *args, **kwargs):
+            if not Dying.left:
+                raise OSError(104)
+            Dying.left -= 1
+            super().publish(*args, **kwargs)
+
+    with EmbeddedBroker(tls=False) as broker:
+        uplink = make(broker.url, None)
+        uplink._client = Dying
+        with pytest.raises(LinkDown):
+            uplink.deliver(store)
+        assert store.count() == 1
+        uplink._client = MQTTClient
+        assert uplink.deliver(store) == 1
