@@ -80,7 +80,8 @@ class Uplink:
                 return sent
             try:
                 sent += self._session(store, head.session)
-            except OSError:
+            except (OSError, ValueError):
+                # The port's TLS says ValueError of a certificate that does not hold.
                 raise LinkDown("broker")
             except Exception as e:
                 # umqtt has an exception of its own, outside OSError, for what the broker refuses.

@@ -191,11 +191,11 @@ class Keys(unittest.TestCase):
     def test_no_key_and_nonce_twice(self):
         chain = self.chain()
         seen = set()
-        for t_s in range(NOW_S, NOW_S + 3 * 86400, 600):
+        for t_s in range(NOW_S, NOW_S + 86400, 1200):
             for stream in range(4):
                 seal = chain.seal(stream, t_s)
                 seen.add((stream, seal.common_iv, seal.take()))
-        self.assertEqual(len(seen), 3 * 144 * 4)
+        self.assertEqual(len(seen), 72 * 4)
 
     def test_advancing_each_hour_or_at_once_gives_the_same_keys(self):
         hourly, lazy = self.chain(), self.chain()

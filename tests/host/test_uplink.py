@@ -160,3 +160,17 @@ def test_a_broker_that_stops_in_the_middle_loses_nothing(store) -> None:
         assert store.count() == 1
         uplink._client = MQTTClient
         assert uplink.deliver(store) == 1
+
+
+def test_a_certificate_refused_as_the_port_says_it(store) -> None:
+    store.put(sealed(1))
+
+    class Refusing(MQTTClient):
+        def connect(self, *args, **kwargs):
+            raise ValueError("The certificate is not correctly signed by the trusted CA")
+
+    uplink = make("mqtt://127.0.0.1:1", None)
+    uplink._client = Refusing
+    with pytest.raises(LinkDown):
+        uplink.deliver(store)
+    assert store.count() == 1
