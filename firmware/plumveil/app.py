@@ -10,7 +10,7 @@ RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload
 
 class App:
     # pipeline, policy, store, drops, clock: see there; sensors: objects with read() -> {field id: raw int}; health:
-    # the same, of the node itself; receiver: GPS or None; uplink: Uplink or None without a usable configuration;
+    # the same, of the node itself; receiver: GPS or None; uplink: Uplink;
     # random: os.urandom.
     def __init__(self, pipeline, policy, store, drops, clock, sensors, health, receiver, uplink, random):
         self.pipeline = pipeline
@@ -32,8 +32,11 @@ class App:
         # Does what is due -> milliseconds until the next thing is.
         now_s = self.clock.now_s()
         if not self.clock.trusted():
-            self._set_clock(now_s)
-            return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
+            # Without time there is no epoch to seal under.
+            if not self._set_clock():
+                self.drops.add(wire.R_CLOCK)
+                return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
+            now_s = self.clock.now_s()
         if self._due("sample", self.policy.sample_s, now_s):
             if self._sample(now_s):
                 # An alarm does not wait for the next upload.
@@ -93,18 +96,15 @@ class App:
         self.sensor_faults = 0
         self.pipeline.take_health(now_s, values)
 
-    def _set_clock(self, now_s):
-        # Without time there is no epoch to seal under: the sample is counted as lost, and the time server asked.
-        self.drops.add(wire.R_CLOCK)
-        if self._uplink is not None:
-            try:
-                self._uplink.join()
-            except LinkDown:
-                pass
+    def _set_clock(self):
+        # Asks the time server -> whether there is a time now.
+        try:
+            self._uplink.join()
+        except LinkDown:
+            pass
+        return self.clock.trusted()
 
     def _upload(self, now_s):
-        if self._uplink is None:
-            return
         try:
             self._uplink.deliver(self.store)
             self._retry_s = 0

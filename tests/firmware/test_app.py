@@ -171,7 +171,6 @@ class Schedule(unittest.TestCase):
         self.assertTrue(drops.totals[wire.R_CLOCK] >= 2)
         uplink.sets_clock_to_s = START_S
         app.step()
-        app.step()
         self.assertEqual(pipeline.calls[0][:2], ("take", START_S))
 
     def test_stop_closes_and_delivers(self):
