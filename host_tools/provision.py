@@ -143,18 +143,9 @@ def provision(
             f"which allows no finer than {profile.location_ceiling!r}"
         )
     k_id, k_chain, k_config = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(3))
-    body = _encode(
-        {
-            wire.S_K_ID: k_id,
-            wire.S_K_CHAIN: k_chain,
-            wire.S_K_CONFIG: k_config,
-            wire.S_TENANT: tenant,
-            wire.S_EPOCH0_DAY: epoch0_day,
-        }
-    )
     config = _encode(config_map(board, profile, network, consent))
     return Provisioned(
-        secrets_bytes=_encode([body, hashlib.sha256(body).digest()[: wire.CHECK_BYTES]]),
+        secrets_bytes=_secrets_file(k_id, k_chain, k_config, tenant, epoch0_day),
         config_bytes=_encode([config, hmac.digest(k_config, config, "sha256")]),
         record=Node(
             name=name,
@@ -166,6 +157,19 @@ def provision(
             consents=(_consent_record(consent),) if consent else (),
         ),
     )
+
+
+def _secrets_file(k_id: bytes, k_chain: bytes, k_config: bytes, tenant: str, epoch0_day: int) -> bytes:
+    body = _encode(
+        {
+            wire.S_K_ID: k_id,
+            wire.S_K_CHAIN: k_chain,
+            wire.S_K_CONFIG: k_config,
+            wire.S_TENANT: tenant,
+            wire.S_EPOCH0_DAY: epoch0_day,
+        }
+    )
+    return _encode([body, hashlib.sha256(body).digest()[: wire.CHECK_BYTES]])
 
 
 def config_map(board: Board, profile: Profile, network: Network, consent: Consent | None) -> dict[int, Any]:

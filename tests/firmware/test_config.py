@@ -1,3 +1,4 @@
+# The node's two files: a good one is read, anything else is one clear error and no value of it is told.
 import unittest
 
 import nodefiles

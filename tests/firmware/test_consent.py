@@ -1,3 +1,4 @@
+# Consent is off unless whole, current and within the policy.
 import unittest
 
 import nodefiles

@@ -1,3 +1,4 @@
+# Integer fixed point: the edges where rounding goes wrong.
 import unittest
 
 from plumveil import fixed

@@ -1,3 +1,4 @@
+# Cells: where they lie, how large they are, how long one is held.
 import unittest
 
 from plumveil import grid, wire

@@ -1,3 +1,4 @@
+# The queue on a real filesystem: order, bounds, torn and flipped bytes.
 import os
 import unittest
 

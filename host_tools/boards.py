@@ -1,0 +1,181 @@
+"""Boards: reads and checks boards/<name>/board.toml, the wiring of one board as data.
+
+A board file states what is soldered where and holds no rule of the filter. A wiring that would leave a position
+receiver powered without a switch, or a pin that cannot do its task on the chip, is refused here and never reaches
+a node.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from host_tools.errors import PlumveilError, UsageError
+
+BOARDS_DIR = Path(__file__).resolve().parent.parent / "boards"
+
+# ESP32 Series Datasheet, section 2.2 "Pin Overview" and 2.3 "IO Pins": 6-11 carry the flash, 34-39 have no output,
+# ADC2 (the other analogue pins) is not usable while Wi-Fi runs, only RTC pins wake the chip from deep sleep.
+FLASH_PINS = frozenset(range(6, 12))
+INPUT_ONLY_PINS = frozenset(range(34, 40))
+ADC1_PINS = frozenset(range(32, 40))
+RTC_PINS = frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, *range(32, 40)})
+ABSENT_PINS = frozenset({20, 24, 28, 29, 30, 31})
+
+OUTPUTS = ("i2c_scl", "i2c_sda", "onewire", "gps_tx", "gps_power", "led")
+SENSOR_PINS = {
+    "sht4x": ("i2c_scl", "i2c_sda"),
+    "lis3dh": ("i2c_scl", "i2c_sda", "shock_interrupt"),
+    "ds18b20": ("onewire",),
+    "battery": ("battery_adc",),
+    "gps": ("gps_rx", "gps_tx", "gps_power"),
+}
+
+Sensor = Literal["sht4x", "ds18b20", "lis3dh", "battery", "gps"]
+Gpio = Annotated[int, Field(ge=0, le=39, strict=True)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Micropython(_Strict):
+    """The base firmware: release and the name of the port's board variant."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    board: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Flash(_Strict):
+    """Flash chip and the file system's place in it, in bytes."""
+
+    size_bytes: Annotated[int, Field(ge=0x100000, le=0x8000000)]
+    vfs_offset_bytes: Annotated[int, Field(ge=0, multiple_of=4096)]
+    vfs_size_bytes: Annotated[int, Field(ge=0x10000, multiple_of=4096)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Flash:
+        if self.vfs_offset_bytes + self.vfs_size_bytes > self.size_bytes:
+            raise ValueError("the file system ends beyond the flash")
+        return self
+
+
+class Pins(_Strict):
+    """GPIO numbers; None where the board has no such line."""
+
+    i2c_scl: Gpio | None = None
+    i2c_sda: Gpio | None = None
+    onewire: Gpio | None = None
+    shock_interrupt: Gpio | None = None
+    battery_adc: Gpio | None = None
+    gps_rx: Gpio | None = None
+    gps_tx: Gpio | None = None
+    gps_power: Gpio | None = None
+    consent_button: Gpio | None = None
+    led: Gpio | None = None
+
+    def used(self) -> dict[str, int]:
+        """Returns the lines that are wired: name -> GPIO number."""
+        return {name: pin for name, pin in self.model_dump().items() if pin is not None}
+
+
+class I2c(_Strict):
+    """The sensors' bus; 7-bit addresses."""
+
+    frequency_hz: Annotated[int, Field(ge=10_000, le=1_000_000)] = 400_000
+    sht4x_address: Literal[0x44, 0x45, 0x46] = 0x44  # SHT4x datasheet, section 1 "Device overview"
+    lis3dh_address: Literal[0x18, 0x19] = 0x18  # LIS3DH datasheet, section 6.1.1: SA0 low or high
+
+
+class Gps(_Strict):
+    """The receiver's serial line."""
+
+    uart: Annotated[int, Field(ge=1, le=2)] = 2  # UART 0 is the console
+    baud: Literal[4800, 9600, 19200, 38400, 57600, 115200] = 9600
+
+
+class Battery(_Strict):
+    """Battery voltage = ADC voltage * numerator / denominator."""
+
+    numerator: Annotated[int, Field(ge=1, le=1000)] = 2
+    denominator: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+class Board(_Strict):
+    """One board as checked data; see boards/ESP32_GENERIC/board.toml for the file."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+    title: Annotated[str, Field(min_length=1, max_length=80)]
+    chip: Literal["esp32", "virtual"]
+    sensors: Annotated[tuple[Sensor, ...], Field(min_length=1)]
+    micropython: Micropython
+    flash: Flash
+    pins: Pins
+    i2c: I2c = I2c()
+    gps: Gps = Gps()
+    battery: Battery = Battery()
+
+    @model_validator(mode="after")
+    def _wired(self) -> Board:
+        used = self.pins.used()
+        if len(set(self.sensors)) != len(self.sensors):
+            raise ValueError("sensors: named twice")
+        if len(set(used.values())) != len(used):
+            raise ValueError("pins: two lines share one pin")
+        for sensor in self.sensors:
+            missing = [name for name in SENSOR_PINS[sensor] if name not in used]
+            if missing:
+                raise ValueError(f"pins: {sensor} needs {', '.join(missing)}")
+        _check_capabilities(used)
+        return self
+
+    def without(self, *sensors: str) -> Board:
+        """Returns the same board with fewer sensors fitted; their pins stay reserved."""
+        kept = tuple(sensor for sensor in self.sensors if sensor not in sensors)
+        return Board.model_validate({**self.model_dump(), "sensors": kept})
+
+
+def _check_capabilities(used: dict[str, int]) -> None:
+    for name, pin in used.items():
+        if pin in FLASH_PINS or pin in ABSENT_PINS:
+            raise ValueError(f"pins: {name} on GPIO {pin}, which this chip uses itself or does not have")
+        if name in OUTPUTS and pin in INPUT_ONLY_PINS:
+            raise ValueError(f"pins: {name} on GPIO {pin}, which has no output")
+    if used.get("battery_adc", 32) not in ADC1_PINS:
+        raise ValueError("pins: battery_adc has to be on ADC1 (GPIO 32-39), ADC2 stops while Wi-Fi runs")
+    if used.get("shock_interrupt", 32) not in RTC_PINS:
+        raise ValueError("pins: shock_interrupt has to be on an RTC pin, others do not wake the chip")
+
+
+def names(folder: Path = BOARDS_DIR) -> list[str]:
+    """Returns the names of all boards that have a board.toml, sorted."""
+    return sorted(path.parent.name for path in folder.glob("*/board.toml"))
+
+
+def load(name: str, folder: Path = BOARDS_DIR) -> Board:
+    """Reads and checks one board.
+
+    Errors: UsageError for a name that does not exist, PlumveilError for a file that is no valid board.
+    """
+    if name not in names(folder):
+        raise UsageError(f"no board named {name!r}; there are: {', '.join(names(folder))}")
+    path = folder / name / "board.toml"
+    try:
+        board = Board.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PlumveilError(f"boards/{name}/board.toml is not TOML: {error}") from error
+    except ValidationError as error:
+        raise PlumveilError(f"boards/{name}/board.toml: {_first_fault(error)}") from error
+    if board.name != name:
+        raise PlumveilError(f"boards/{name}/board.toml names itself {board.name!r}")
+    return board
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    text = fault["msg"].removeprefix("Value error, ")
+    return f"{place}: {text}" if place else text

@@ -1,0 +1,91 @@
+"""Board files: those there are must be sound, and wirings a chip cannot do are refused in one line."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from host_tools import boards
+from host_tools.errors import PlumveilError, UsageError
+
+SOURCE = (boards.BOARDS_DIR / "ESP32_GENERIC" / "board.toml").read_text(encoding="utf-8")
+
+
+def board_with(tmp_path: Path, old: str, new: str) -> Path:
+    """A folder with one board, ESP32_GENERIC with one line changed."""
+    assert old in SOURCE
+    (tmp_path / "ESP32_GENERIC").mkdir()
+    (tmp_path / "ESP32_GENERIC" / "board.toml").write_text(SOURCE.replace(old, new), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", boards.names())
+def test_every_board_is_sound_and_can_switch_its_receiver_off(name: str) -> None:
+    board = boards.load(name)
+    assert board.name == name
+    assert "gps" not in board.sensors or board.pins.gps_power is not None
+
+
+def test_the_boards_of_this_step_are_there() -> None:
+    assert {"virtual", "ESP32_GENERIC"} <= set(boards.names())
+
+
+def test_the_virtual_board_is_wired_like_the_real_one() -> None:
+    virtual, real = boards.load("virtual"), boards.load("ESP32_GENERIC")
+    assert virtual.pins == real.pins
+    assert virtual.sensors == real.sensors
+
+
+def test_without_removes_a_sensor_and_nothing_else() -> None:
+    board = boards.load("virtual")
+    fridge = board.without("gps")
+    assert "gps" in board.sensors
+    assert fridge.sensors == tuple(sensor for sensor in board.sensors if sensor != "gps")
+    assert fridge.pins == board.pins
+
+
+def test_a_board_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(UsageError, match=r"no board named 'ESP99'; there are: .*virtual"):
+        boards.load("ESP99")
+
+
+@pytest.mark.parametrize("name", ["../virtual", "virtual/../virtual", "", "."])
+def test_a_name_is_never_a_path(name: str) -> None:
+    with pytest.raises(UsageError):
+        boards.load(name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("gps_power = 25 ", "#", "gps needs gps_power"),
+        ("gps_power = 25 ", "gps_power = 34 #", "gps_power on GPIO 34, which has no output"),
+        ("gps_power = 25 ", "gps_power = 17 #", "two lines share one pin"),
+        ("i2c_scl = 22", "i2c_scl = 6", "GPIO 6, which this chip uses itself"),
+        ("i2c_scl = 22", "i2c_scl = 40", "less than or equal to 39"),
+        ("i2c_scl = 22", 'i2c_scl = "22"', "integer"),
+        ("battery_adc = 35", "battery_adc = 14", "battery_adc has to be on ADC1"),
+        ("shock_interrupt = 33", "shock_interrupt = 18", "RTC pin"),
+        ('"ds18b20", ', '"ds18b20", "ds18b20", ', "named twice"),
+        ('"ds18b20", ', '"camera", ', "sensors"),
+        ("vfs_size_bytes = 0x200000", "vfs_size_bytes = 0x400000", "ends beyond the flash"),
+        ("baud = 9600", "baud = 9601", "gps.baud"),
+        ("[gps]", "[gsp]", "gsp"),
+        ('name = "ESP32_GENERIC"', 'name = "OTHER"', "names itself 'OTHER'"),
+        ('name = "ESP32_GENERIC"', 'name = "', "not TOML"),
+    ],
+)
+def test_a_wrong_wiring_is_refused_in_one_line(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    folder = board_with(tmp_path, old, new)
+    with pytest.raises(PlumveilError) as caught:
+        boards.load("ESP32_GENERIC", folder)
+    assert fault in str(caught.value)
+    assert "\n" not in str(caught.value).strip()
+
+
+def test_pins_lists_only_what_is_wired() -> None:
+    pins = boards.load("ESP32_GENERIC").model_copy(update={"pins": boards.Pins(onewire=4)}).pins
+    assert pins.used() == {"onewire": 4}
+    assert set(tomllib.loads(SOURCE)["pins"]) == set(boards.load("ESP32_GENERIC").pins.used())
