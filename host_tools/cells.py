@@ -1,0 +1,117 @@
+"""Location cells on a map: (tier, row, column) -> polygon, centre and uncertainty. Independent of the firmware's
+grid; both follow docs/wire-format.md. Must never invent precision: whatever is rounded is rounded outwards.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from plumveil import wire
+
+HALF_LAT_E6 = 90_000_000
+TURN_E6 = 360_000_000
+DEGREE_E6 = 1_000_000
+M_PER_DEGREE_LAT = 110_574  # shortest degree of latitude, at the equator (WGS 84)
+M_PER_DEGREE_LON = 111_319  # a degree of longitude at the equator
+# Largest radius of curvature of the WGS 84 ellipsoid, a^2 / b at the poles: distances on a sphere of it are not
+# shorter than those on the ellipsoid.
+RADIUS_MAX_M = 6_399_594
+# Only 65536 * cos of 0, 60 and 90 degrees is a whole number; no other comes closer than 1e-3 to one, so that far more
+# than the last bit of a double would have to be wrong before the floor is.
+COS16 = tuple(math.floor(65536 * math.cos(math.radians(degree)) + 1e-9) for degree in range(91))
+
+
+class Box(NamedTuple):
+    """A cell's edges in 1e-6 degree: south and west belong to it, north and east to its neighbours."""
+
+    south_e6: int
+    west_e6: int
+    north_e6: int
+    east_e6: int
+
+
+def cos16(abs_lat_e6: int) -> int:
+    """A lower bound of 65536 * cos(latitude), linear between whole degrees, for 0..90 degrees in 1e-6 degree."""
+    degree, rest = divmod(abs_lat_e6, DEGREE_E6)
+    if degree >= 90:
+        return 0
+    return COS16[degree] - -(-(COS16[degree] - COS16[degree + 1]) * rest // DEGREE_E6)
+
+
+def lat_step_e6(tier: int) -> int:
+    """Height of a row in 1e-6 degree."""
+    return -(-wire.TIERS[tier][1] * DEGREE_E6 // M_PER_DEGREE_LAT)
+
+
+def rows(tier: int) -> int:
+    """Number of rows from pole to pole."""
+    return 2 * HALF_LAT_E6 // lat_step_e6(tier)
+
+
+def row_edges_e6(tier: int, row: int) -> tuple[int, int]:
+    """(south, north) edge of a row in 1e-6 degree; the last row reaches to the pole."""
+    south = row * lat_step_e6(tier) - HALF_LAT_E6
+    return south, HALF_LAT_E6 if row == rows(tier) - 1 else south + lat_step_e6(tier)
+
+
+def columns(tier: int, row: int) -> int:
+    """Number of cells around a row."""
+    narrow_e6 = max(map(abs, row_edges_e6(tier, row)))
+    return max(1, cos16(narrow_e6) * M_PER_DEGREE_LON * 360 // (65536 * wire.TIERS[tier][1]))
+
+
+def exists(tier: int, row: int, column: int) -> bool:
+    """True when there is such a cell."""
+    return 0 < tier < len(wire.TIERS) and 0 <= row < rows(tier) and 0 <= column < columns(tier, row)
+
+
+def box(tier: int, row: int, column: int) -> Box:
+    """The cell's edges. ValueError when there is no such cell."""
+    if not exists(tier, row, column):
+        raise ValueError("no such cell")
+    south, north = row_edges_e6(tier, row)
+    count = columns(tier, row)
+    # x microdegrees east of the antimeridian is column x * count // TURN: the first x of column c is the ceiling.
+    west = -(-column * TURN_E6 // count) - TURN_E6 // 2
+    east = -(-(column + 1) * TURN_E6 // count) - TURN_E6 // 2
+    return Box(south, west, north, east)
+
+
+def _polar(edges: Box) -> bool:
+    return edges.east_e6 - edges.west_e6 == TURN_E6 and HALF_LAT_E6 in (edges.north_e6, -edges.south_e6)
+
+
+def centre(tier: int, row: int, column: int) -> tuple[float, float]:
+    """(latitude, longitude) of the cell's middle in degrees; the pole itself for a cell all around it."""
+    edges = box(tier, row, column)
+    if _polar(edges):
+        return (90.0 if edges.north_e6 == HALF_LAT_E6 else -90.0), 0.0
+    return (edges.south_e6 + edges.north_e6) / 2 / DEGREE_E6, (edges.west_e6 + edges.east_e6) / 2 / DEGREE_E6
+
+
+def uncertainty_m(tier: int, row: int, column: int) -> int:
+    """Metres within which the true position lies around `centre`, rounded up."""
+    edges = box(tier, row, column)
+    lat, lon = (math.radians(degrees) for degrees in centre(tier, row, column))
+    south, north = (math.radians(e6 / DEGREE_E6) for e6 in (edges.south_e6, edges.north_e6))
+    half_width = 0.0 if _polar(edges) else math.radians(edges.east_e6 / DEGREE_E6) - lon
+    # cos(distance) = a sin(x) + b cos(x) for a point at latitude x on the east edge: least at the ends of the row, or
+    # opposite the curve's peak.
+    a, b = math.sin(lat), math.cos(lat) * math.cos(half_width)
+    trough = math.atan2(a, b) - math.pi
+    candidates = [south, north, *(x for x in (trough, trough + 2 * math.pi) if south <= x <= north)]
+    nearest_cos = min(a * math.sin(x) + b * math.cos(x) for x in candidates)
+    return math.ceil(RADIUS_MAX_M * math.acos(max(-1.0, min(1.0, nearest_cos))))
+
+
+def feature(tier: int, row: int, column: int, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The cell as a GeoJSON Feature (RFC 7946): counter-clockwise ring, longitude first, edges in degrees."""
+    edges = box(tier, row, column)
+    south, west, north, east = (e6 / DEGREE_E6 for e6 in edges)
+    name, nominal_m = wire.TIERS[tier]
+    own = {"tier": name, "nominal_m": nominal_m, "uncertainty_m": uncertainty_m(tier, row, column)}
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {**own, **(properties or {})},
+    }

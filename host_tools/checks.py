@@ -1,0 +1,129 @@
+"""Reads and checks the plaintexts that carry one thing: a position, the node's health, an event."""
+
+from typing import Any
+
+from host_tools import cells, rules
+from host_tools.content import KEY_NAMES, Event, Health, Position, entries
+from host_tools.limits import FIELDS, Limits, NodeRules
+from host_tools.readings import check_field
+from host_tools.rules import Finding, Refused
+from plumveil import wire
+
+DROPS_MAX = 0xFFFF
+_CELL = KEY_NAMES[wire.K_CELL]
+_ARGUMENT = KEY_NAMES[wire.K_ARGUMENT]
+_DROPS = KEY_NAMES[wire.K_DROPS]
+_TEMPERATURES = (wire.F_TEMPERATURE, wire.F_PROBE_TEMPERATURE)
+# Alarms let a reading out: the fields it may be, any of which may be the one.
+ALARM_FIELDS = {
+    wire.E_TEMPERATURE_HIGH: _TEMPERATURES,
+    wire.E_TEMPERATURE_LOW: _TEMPERATURES,
+    wire.E_SHOCK: (wire.F_SHOCK_PEAK,),
+}
+_EVENTS = frozenset(row[0] for row in wire.EVENT_NAMES)
+_SENT_RULES = frozenset(row[0] for row in wire.RULES) - frozenset(wire.RULES_LOCAL)
+
+
+def position(plaintext: bytes, node: NodeRules, limits: Limits, findings: list[Finding]) -> Position:
+    """Plaintext of the location stream -> Position. Raises Refused when there is no telling where it would be."""
+    body = entries(plaintext, wire.LOCATION, findings)
+    cell = body[wire.K_CELL]
+    if len(cell) != 3 or any(type(part) is not int for part in cell):
+        raise Refused(rules.STRUCTURE, _CELL, "not [tier, row, column]")
+    tier, row, column = cell
+    found = Position(body[wire.K_TIME], tier, row, column, body[wire.K_CONSENT])
+    if not cells.exists(found.tier, found.row, found.column):
+        raise Refused(rules.RANGE, _CELL, "there is no such cell")
+    if found.t_s % wire.POSITION_TIME_S:
+        findings.append(Finding(rules.RESOLUTION, KEY_NAMES[wire.K_TIME], f"finer than {wire.POSITION_TIME_S} s"))
+    if found.tier > limits.ceiling:
+        findings.append(Finding(rules.RESOLUTION, f"{_CELL}[0]", "a tier finer than the policy's ceiling"))
+    _check_consent(found, node, findings)
+    return found
+
+
+def _check_consent(found: Position, node: NodeRules, findings: list[Finding]) -> None:
+    where = KEY_NAMES[wire.K_CONSENT]
+    consent = node.consents.get(found.consent)
+    if consent is None:
+        findings.append(Finding(rules.CONSENT, where, "no record of such a consent"))
+        return
+    if found.tier > consent.tier:
+        findings.append(Finding(rules.CONSENT, f"{_CELL}[0]", "a tier finer than was consented to"))
+    # The time was rounded down, so the position may have been taken up to the next multiple.
+    if found.t_s + wire.POSITION_TIME_S <= consent.starts_s or found.t_s >= consent.expires_s:
+        findings.append(Finding(rules.CONSENT, KEY_NAMES[wire.K_TIME], "outside the consent's time"))
+
+
+def health(plaintext: bytes, limits: Limits, findings: list[Finding]) -> Health:
+    """Plaintext of the device stream -> Health. Raises Refused when it cannot be followed."""
+    body = entries(plaintext, wire.DEVICE, findings)
+    values = body[wire.K_HEALTH]
+    where = KEY_NAMES[wire.K_HEALTH]
+    if not values or any(type(value) is not int for value in values.values()):
+        raise Refused(rules.STRUCTURE, where, "not a map of field ids to integers")
+    for field, value in values.items():
+        place = f"{where}[{field}]"
+        check_field(field, wire.DEVICE, limits, place, findings)
+        _check_value(value, field, limits.steps.get(field, 1), place, findings)
+    return Health(body[wire.K_TIME], values)
+
+
+def _check_value(value: int, field: int, step: int, where: str, findings: list[Finding]) -> None:
+    if value % step:
+        findings.append(Finding(rules.RESOLUTION, where, "not a multiple of the policy's step"))
+    if not FIELDS[field].low <= value <= FIELDS[field].high:
+        findings.append(Finding(rules.RANGE, where, "outside the field's limits"))
+
+
+def event(plaintext: bytes, limits: Limits | None, findings: list[Finding]) -> Event:
+    """Plaintext of the events stream -> Event. Raises Refused when it cannot be followed.
+
+    limits: None when the policy version is unknown; then only events that carry nothing of a reading pass.
+    """
+    body = entries(plaintext, wire.EVENTS, findings)
+    found = Event(body[wire.K_TIME], body[wire.K_EVENT], body[wire.K_ARGUMENT], body.get(wire.K_DROPS, {}))
+    if found.event not in _EVENTS:
+        raise Refused(rules.STRUCTURE, KEY_NAMES[wire.K_EVENT], "an event the format does not know")
+    if found.event in ALARM_FIELDS:
+        _check_alarm(found, limits, findings)
+    elif found.event == wire.E_CONSENT:
+        _check_tier(found.argument, limits, findings)
+    elif found.argument:
+        findings.append(Finding(rules.RANGE, _ARGUMENT, "not 0"))
+    if found.event == wire.E_DROPS:
+        _check_drops(found.drops, findings)
+    return found
+
+
+def _check_alarm(found: Event, limits: Limits | None, findings: list[Finding]) -> None:
+    candidates = [field for field in ALARM_FIELDS[found.event] if limits is not None and field in limits.steps]
+    if limits is None or not candidates:
+        raise Refused(rules.FIELD, _ARGUMENT, "an alarm on a field that is not on the policy's list")
+    # The event does not name its sensor: where several may have raised it, it need only be right for one.
+    fewest: list[Finding] | None = None
+    for field in candidates:
+        breaches: list[Finding] = []
+        _check_value(found.argument, field, limits.steps[field], _ARGUMENT, breaches)
+        if fewest is None or len(breaches) < len(fewest):
+            fewest = breaches
+    findings.extend(fewest or [])
+
+
+def _check_tier(tier: int, limits: Limits | None, findings: list[Finding]) -> None:
+    if not 0 <= tier < len(wire.TIERS):
+        findings.append(Finding(rules.RANGE, _ARGUMENT, "no such tier"))
+    elif tier > (limits.ceiling if limits else wire.TIER_OFF):
+        findings.append(Finding(rules.RESOLUTION, _ARGUMENT, "a tier finer than the policy's ceiling"))
+
+
+def _check_drops(drops: dict[Any, Any], findings: list[Finding]) -> None:
+    if not drops:
+        raise Refused(rules.STRUCTURE, _DROPS, "empty")
+    for rule, n in drops.items():
+        if rule not in _SENT_RULES:
+            raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "no rule whose count leaves a node")
+        if type(n) is not int:
+            raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "not an integer")
+        if not 1 <= n <= DROPS_MAX:
+            findings.append(Finding(rules.RANGE, f"{_DROPS}[{rule}]", f"not 1 to {DROPS_MAX}"))

@@ -1,0 +1,105 @@
+"""The command `plumveil`: options and help only. What a command does stands in a module of its own, imported when it
+is called for; every error a user can make ends as one line and an exit code.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from host_tools import cli_simulate
+from host_tools.errors import PlumveilError
+
+BROKEN_PIPE = 141  # what a shell reports of a program ended by SIGPIPE
+
+EPILOG = "Exit codes: 0 all messages valid, 1 some invalid, 2 wrong usage, 130 interrupted."
+
+app = typer.Typer(
+    name="plumveil",
+    help="Telemetry privacy filter: the host's tools.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+cli_simulate.register(app)
+
+MessagesPath = Annotated[
+    str,
+    typer.Argument(metavar="PATH", help="A file, a folder, or - for standard input: raw messages or CBOR sequences."),
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        metavar="FILE",
+        help="The key file. Without it: keys.json beside the messages or one folder up, else $PLUMVEIL_KEYS.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, a message a line.")]
+Now = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="UTC",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+        help="Take this as the present, for simulated messages.",
+        show_default=False,
+    ),
+]
+Stream = Annotated[
+    Literal["readings", "location", "device", "events"] | None,
+    typer.Option(help="Show this stream only.", show_default=False),
+]
+
+
+@app.callback()
+def _app() -> None:
+    """Telemetry privacy filter: the host's tools."""
+
+
+@app.command(epilog=EPILOG)
+def decode(
+    path: MessagesPath = "-", keys: Keys = None, as_json: AsJson = False, stream: Stream = None, now: Now = None
+) -> None:
+    """Open messages and show what is in them."""
+    from host_tools import commands
+
+    _finish(lambda: commands.decode(path, keys, as_json, stream, now))
+
+
+@app.command(epilog=EPILOG)
+def validate(path: MessagesPath = "-", keys: Keys = None, as_json: AsJson = False, now: Now = None) -> None:
+    """Check messages against every rule of the format, and say what is wrong and where."""
+    from host_tools import commands
+
+    _finish(lambda: commands.validate(path, keys, as_json, now))
+
+
+def _finish(command: Callable[[], int]) -> None:
+    """Ends with the command's exit code; quietly when whoever read our output has gone."""
+    try:
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the command line."""
+    try:
+        app(prog_name="plumveil")
+    except PlumveilError as error:
+        print(f"plumveil: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

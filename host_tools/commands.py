@@ -1,0 +1,163 @@
+"""The commands `decode` and `validate`: read messages, judge them one by one, print as they go. Keeps no message."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from host_tools import registry, render, rules, sources
+from host_tools.sources import Source
+from host_tools.validate import Message, Validator
+
+VALID, INVALID = 0, 1
+TABLE_ROWS = 400  # a table is printed in pieces of so many rows
+
+
+class _Tally:
+    """Counts over one run."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self.invalid = 0
+        self.duplicates = 0
+        self.streams: Counter[tuple[str, bool]] = Counter()
+        self.broken: Counter[str] = Counter()
+
+    def add(self, message: Message) -> None:
+        self.messages += 1
+        self.invalid += not message.valid
+        self.duplicates += message.duplicate
+        self.streams[render.stream_name(message) or "unknown", message.valid] += 1
+        self.broken.update({finding.rule for finding in message.findings})
+
+    @property
+    def exit_code(self) -> int:
+        return INVALID if self.invalid else VALID
+
+    def as_json(self, forgotten: int) -> dict[str, object]:
+        return {
+            "messages": self.messages,
+            "valid": self.messages - self.invalid,
+            "invalid": self.invalid,
+            "duplicates": self.duplicates,
+            "forgotten": forgotten,
+            "rules": {name: self.broken[name] for name, _ in rules.RULES if self.broken[name]},
+        }
+
+
+class _Run:
+    """Messages of a path with their verdicts, and the counts."""
+
+    def __init__(self, path: str, keys: Path | None, now: datetime | None) -> None:
+        now_s = None if now is None else int(now.timestamp())
+        self._path = path
+        self.validator = Validator(registry.load(registry.find(path, keys)), now_s)
+        self.tally = _Tally()
+
+    def __iter__(self) -> Iterator[tuple[Source, Message]]:
+        for source in sources.read(self._path):
+            message = self.validator.check(source.data)
+            self.tally.add(message)
+            yield source, message
+
+
+def _print_json(run: _Run, *, contents: bool, stream: str | None = None) -> int:
+    """One JSON document, a message a line, written as the messages come."""
+    separator = '{"messages": [\n'
+    for source, message in run:
+        if _shown(message, stream):
+            shown = render.verdict_json(source, message)
+            if contents:
+                shown["content"] = render.content_json(message.content) if message.content else None
+            print(separator + json.dumps(shown), end="")
+            separator = ",\n"
+    opening = separator if run.tally.messages == 0 or separator.startswith("{") else ""
+    print(f'{opening}\n], "summary": {json.dumps(run.tally.as_json(run.validator.forgotten))}}}')
+    return run.tally.exit_code
+
+
+def _shown(message: Message, stream: str | None) -> bool:
+    """With a stream asked for: messages of it, and those whose stream could not be told."""
+    return stream is None or render.stream_name(message) in (stream, None)
+
+
+def validate(path: str, keys: Path | None, as_json: bool, now: datetime | None) -> int:
+    """Prints what is wrong with the messages at `path`, and a summary. Returns the exit code."""
+    run = _Run(path, keys, now)
+    if as_json:
+        return _print_json(run, contents=False)
+    console = _console()
+    for source, message in run:
+        for finding in message.findings:
+            stream = render.stream_name(message) or "unknown stream"
+            console.print(Text(f"{render.place_text(source)}, {stream}: {render.finding_text(finding)}"))
+    _print_summary(console, run)
+    return run.tally.exit_code
+
+
+def _print_summary(console: Console, run: _Run) -> None:
+    tally = run.tally
+    table = Table("stream", "valid", "invalid", box=box.SIMPLE_HEAD)
+    for name in sorted({name for name, _ in tally.streams}):
+        table.add_row(name, str(tally.streams[name, True]), str(tally.streams[name, False]))
+    table.add_section()
+    table.add_row("all", str(tally.messages - tally.invalid), str(tally.invalid))
+    console.print(table)
+    if tally.broken:
+        broken = Table("rule", "messages", "demands that", box=box.SIMPLE_HEAD)
+        for name, demand in rules.RULES:
+            if tally.broken[name]:
+                broken.add_row(name, str(tally.broken[name]), demand)
+        console.print(broken)
+    if tally.duplicates:
+        console.print(f"{tally.duplicates} came more than once, byte for byte; that is no fault")
+    if run.validator.forgotten:
+        console.print(
+            f"{run.validator.forgotten} were let go from memory; none was compared with them any more (replay, time)"
+        )
+
+
+def decode(path: str, keys: Path | None, as_json: bool, stream: str | None, now: datetime | None) -> int:
+    """Prints what is in the messages at `path`, and what is wrong with them. Returns the exit code."""
+    run = _Run(path, keys, now)
+    if as_json:
+        return _print_json(run, contents=True, stream=stream)
+    console = _console()
+    table = _contents_table(header=True)
+    for source, message in run:
+        if not _shown(message, stream):
+            continue
+        node = message.keys.node.name if message.keys else ""
+        name = render.stream_name(message) or ""
+        for t_s, what in render.rows(message.content) if message.content else ():
+            table.add_row(render.time_text(t_s), Text(node), name, what)
+        for finding in message.findings:
+            fault = f"invalid, {render.place_text(source)}: {render.finding_text(finding)}"
+            table.add_row("", Text(node), name, Text(fault, style="red"))
+        if table.row_count >= TABLE_ROWS:
+            console.print(table)
+            table = _contents_table(header=False)
+    if table.row_count or table.show_header:
+        console.print(table)
+    tally = run.tally
+    console.print(f"{tally.messages} messages, {tally.invalid} invalid, {tally.duplicates} duplicates")
+    return tally.exit_code
+
+
+def _contents_table(*, header: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD if header else None, show_header=header, expand=True, pad_edge=header)
+    table.add_column("time (UTC)", width=20, no_wrap=True)
+    table.add_column("node", width=16, no_wrap=True, overflow="ellipsis")
+    table.add_column("stream", width=8, no_wrap=True)
+    table.add_column("what", ratio=1, overflow="fold")
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, soft_wrap=False)

@@ -1,0 +1,92 @@
+"""The key hierarchy of docs/wire-format.md, derived with `cryptography`: chains, stream keys, seal keys, pseudonyms.
+
+Independent of the firmware's derivation; the two share labels and lengths only. Must never print or log a secret.
+"""
+
+import cbor2
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from plumveil import wire
+
+
+def label(*parts: str | int) -> bytes:
+    """A derivation label: always a CBOR array, never joined strings."""
+    return cbor2.dumps(list(parts))
+
+
+def hkdf(secret: bytes, info: bytes, salt: bytes = b"", length_bytes: int = wire.KEY_BYTES) -> bytes:
+    """HKDF-SHA256 (RFC 5869), extract and expand; an empty salt counts as absent (section 2.2)."""
+    return HKDF(SHA256(), length_bytes, salt, info).derive(secret)
+
+
+_NEXT = label(wire.L_NEXT)
+_STEP = label(wire.L_STEP)
+_SEAL = label(wire.L_SEAL, wire.COSE_ALG_AES_CCM_16_128_256)
+
+
+def next_secret(secret: bytes) -> bytes:
+    """C[e] -> C[e+1], and D[e] -> D[e+1]."""
+    return hkdf(secret, _NEXT)
+
+
+def stream_secret(chain_secret: bytes, stream: int) -> bytes:
+    """C[e] -> S[e, stream, 0]."""
+    return hkdf(chain_secret, label(wire.L_STREAM, stream))
+
+
+def next_step(secret: bytes) -> bytes:
+    """S[e, stream, i] -> S[e, stream, i+1]."""
+    return hkdf(secret, _STEP)
+
+
+def seal_material(step_secret: bytes, boot_salt: bytes) -> tuple[bytes, bytes]:
+    """S[e, stream, i] and the boot's salt -> (32-byte seal key, 13-byte common IV)."""
+    material = hkdf(step_secret, _SEAL, boot_salt, wire.KEY_BYTES + wire.NONCE_BYTES)
+    return material[: wire.KEY_BYTES], material[wire.KEY_BYTES :]
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    mac = HMAC(key, SHA256())
+    mac.update(message)
+    return mac.finalize()
+
+
+def pseudonym(id_secret: bytes, tenant: str, stream: int) -> bytes:
+    """D[e] -> the 8-byte pseudonym of one stream in that epoch; it is the messages' key id."""
+    return _hmac(id_secret, label(wire.L_ID, tenant, stream))[: wire.PSEUDONYM_BYTES]
+
+
+def session_id(id_secret: bytes, tenant: str) -> str:
+    """D[e] -> MQTT client id of that epoch, lower-case hex."""
+    return _hmac(id_secret, label(wire.L_SESSION, tenant))[: wire.PSEUDONYM_BYTES].hex()
+
+
+def external_aad(tenant: str, stream: int, kid: bytes, policy_version: int) -> bytes:
+    """What the seal binds besides the protected header (RFC 9052 section 4.3)."""
+    return cbor2.dumps([wire.WIRE_VERSION, tenant, stream, kid, policy_version])
+
+
+def enc_structure(protected: bytes, external: bytes) -> bytes:
+    """The AEAD's additional data, Enc_structure of COSE_Encrypt0 (RFC 9052 section 5.3)."""
+    return cbor2.dumps(["Encrypt0", protected, external])
+
+
+def nonce(common_iv: bytes, partial_iv: bytes) -> bytes:
+    """Common IV xor the partial IV, left-padded with zeros (RFC 9052 section 3.1)."""
+    mixed = int.from_bytes(common_iv, "big") ^ int.from_bytes(partial_iv, "big")
+    return mixed.to_bytes(wire.NONCE_BYTES, "big")
+
+
+class Chain:
+    """One secret per epoch, ratcheted forward as far as it is asked for and kept."""
+
+    def __init__(self, first: bytes) -> None:
+        self._secrets = [first]
+
+    def at(self, epoch: int) -> bytes:
+        """The chain's secret of `epoch` (>= 0)."""
+        while len(self._secrets) <= epoch:
+            self._secrets.append(next_secret(self._secrets[-1]))
+        return self._secrets[epoch]

@@ -1,0 +1,74 @@
+"""What a node may send, compiled from the key file for quick look-ups: policies by version, consents by serial."""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import cbor2
+
+from host_tools import columns
+from host_tools.registry import ConsentRecord, Node, Policy
+from plumveil import wire
+
+
+class FieldRow(NamedTuple):
+    """A row of wire.FIELDS by name."""
+
+    field: int
+    name: str
+    stream: int
+    raw_per_unit: int
+    low: int
+    high: int
+    senml_unit: str
+    senml_scale: tuple[int, int]
+
+
+FIELDS: dict[int, FieldRow] = {row[0]: FieldRow(*row) for row in wire.FIELDS}
+_SPECS = {row.field: columns.spec(row.name, row.low, row.high) for row in FIELDS.values()}
+
+
+class Plan(NamedTuple):
+    """How to decode one combination of columns: `steps` of the policy in wire units, 1 where it names none."""
+
+    fields: tuple[int, ...]
+    specs: tuple[columns.Spec, ...]
+    steps: tuple[int, ...]
+    coarse: bool  # some step is above 1
+
+
+class Limits:
+    """One policy version: `steps` {field id: step} and `ceiling`, the finest tier.
+
+    plans: {the bytes between a batch's count and its columns: Plan} of every combination the policy allows.
+    """
+
+    __slots__ = ("ceiling", "plans", "steps")
+
+    def __init__(self, policy: Policy) -> None:
+        self.steps = dict(policy.fields)
+        self.ceiling = policy.location_ceiling
+        allowed = sorted(field for field in self.steps if FIELDS[field].stream == wire.READINGS)
+        self.plans: dict[bytes, Plan] = {}
+        for n in range(1, len(allowed) + 1):
+            for fields in combinations(allowed, n):
+                # The entry of K_FIELDS, then the key of the entry that follows it.
+                entry = cbor2.dumps(wire.K_FIELDS) + cbor2.dumps(fields) + cbor2.dumps(wire.K_COLUMNS)
+                self.plans[entry] = self.plan(fields)
+
+    def plan(self, fields: tuple[int, ...]) -> Plan:
+        """The plan of known `fields`, on the list or not."""
+        steps = tuple(self.steps.get(field, 1) for field in fields)
+        return Plan(fields, tuple(_SPECS[field] for field in fields), steps, max(steps) > 1)
+
+
+class NodeRules:
+    """One node's name, tenant, first day, policies and consents."""
+
+    __slots__ = ("consents", "epoch0_day", "name", "policies", "tenant")
+
+    def __init__(self, node: Node) -> None:
+        self.name = node.name
+        self.tenant = node.tenant
+        self.epoch0_day = node.epoch0_day
+        self.policies = {policy.version: Limits(policy) for policy in node.policies}
+        self.consents: dict[int, ConsentRecord] = {consent.serial: consent for consent in node.consents}

@@ -1,0 +1,142 @@
+"""The wire format's encoder as plainly as it can be written: for the examples in docs/wire-format.md and for tests.
+
+It favours reading over speed (bits are characters here). Nodes have their own encoder; both must give the same bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import cbor2
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from host_tools import derive
+from plumveil import wire
+
+Values = Sequence[int | None]
+
+
+def binary(value: int, width: int) -> str:
+    """`value` in `width` binary digits; none at all for width 0."""
+    return format(value, f"0{width}b") if width else ""
+
+
+def zigzag(difference: int) -> int:
+    """0, -1, 1, -2 ... -> 0, 1, 2, 3 ..."""
+    return 2 * difference if difference >= 0 else -2 * difference - 1
+
+
+def rice(u: int, k: int, escape_bits: int) -> str:
+    """One difference, zigzagged."""
+    quotient = u >> k
+    if quotient >= wire.RICE_ESCAPE:
+        return "1" * wire.RICE_ESCAPE + binary(u, escape_bits)
+    return "1" * quotient + "0" + binary(u & ((1 << k) - 1), k)
+
+
+def rice_parameter(codes: Sequence[int]) -> int:
+    """The k nodes choose, from the sum of the zigzagged differences alone: a decoder takes any.
+
+    Twice the expected bits of n codes under k: 2nk, and what is left of the doubled sum when the k low bits of each
+    are taken as half their range.
+    """
+    twice = 2 * sum(codes)
+    best, best_bits = 0, twice
+    for k in range(1, wire.RICE_K_MAX + 1):
+        bits = 2 * len(codes) * k + max(0, (twice - len(codes) * ((1 << k) - 1)) >> k)
+        if bits >= best_bits:
+            break
+        best, best_bits = k, bits
+    return best
+
+
+def column_parts(values: Values, low: int, high: int, k: int | None = None) -> list[tuple[str, str]]:
+    """One column as (bits, what they say) parts. k: a Rice parameter to use in place of a node's."""
+    present = [value for value in values if value is not None]
+    parts = [("0", "no value is missing")]
+    if len(present) < len(values):
+        mask = "".join("0" if value is None else "1" for value in values)
+        parts = [("1", "some values are missing"), (mask, "which are there")]
+    if not present:
+        return parts
+    escape_bits = (2 * (high - low)).bit_length()
+    codes = [zigzag(after - before) for before, after in pairwise(present)]
+    if k is None:
+        k = rice_parameter(codes) if any(codes) else wire.RICE_CONSTANT
+    meaning = "constant" if k == wire.RICE_CONSTANT else f"k = {k}"
+    parts.append((binary(k, 4), meaning))
+    parts.append((binary(present[0] - low, (high - low).bit_length()), f"first value {present[0]}"))
+    if k != wire.RICE_CONSTANT:
+        for value, u in zip(present[1:], codes, strict=True):
+            parts.append((rice(u, k, escape_bits), f"u = {u}: {value}"))
+    return parts
+
+
+def pack_bits(bits: str) -> bytes:
+    """Bits to bytes, most significant first, zeros filling the last."""
+    bits += "0" * (-len(bits) % 8)
+    return bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
+
+
+def columns(batch: Sequence[tuple[Values, int, int]]) -> bytes:
+    """[(values, lowest, highest of the field)] in ascending order of field ids -> K_COLUMNS."""
+    return pack_bits("".join(bits for column in batch for bits, _ in column_parts(*column)))
+
+
+def plaintext(body: dict[int, Any]) -> bytes:
+    """Deterministic CBOR of `body`, padded so that with its tag it fills whole blocks."""
+    plain = cbor2.dumps(body, canonical=True)
+    for pad_bytes in range(2 * wire.PAD_BLOCK_BYTES):
+        if (len(plain) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES == 0:
+            break
+        plain = cbor2.dumps({**body, wire.K_PAD: bytes(pad_bytes)}, canonical=True)
+    return plain
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A node's stream in one epoch and boot, as its keys see it."""
+
+    k_id: bytes
+    k_chain: bytes
+    tenant: str
+    stream: int
+    epoch: int
+    boot_salt: bytes
+
+    @property
+    def kid(self) -> bytes:
+        """The stream's pseudonym in this epoch."""
+        return derive.pseudonym(derive.Chain(self.k_id).at(self.epoch), self.tenant, self.stream)
+
+    def protected(self, step: int, policy_version: int, partial_iv: int) -> dict[int, Any]:
+        """The protected header."""
+        return {
+            wire.COSE_HDR_ALG: wire.COSE_ALG_AES_CCM_16_128_256,
+            wire.COSE_HDR_KID: self.kid,
+            wire.COSE_HDR_PARTIAL_IV: partial_iv.to_bytes(max(1, (partial_iv.bit_length() + 7) // 8), "big"),
+            wire.HDR_PLUMVEIL: [wire.WIRE_VERSION, step, policy_version, self.boot_salt],
+        }
+
+    def encrypt(self, protected: bytes, plain: bytes) -> bytes:
+        """Ciphertext and tag of `plain` under an encoded protected header."""
+        header = cbor2.loads(protected)
+        _, step, policy_version, _ = header[wire.HDR_PLUMVEIL]
+        secret = derive.stream_secret(derive.Chain(self.k_chain).at(self.epoch), self.stream)
+        for _ in range(step):
+            secret = derive.next_step(secret)
+        key, common_iv = derive.seal_material(secret, self.boot_salt)
+        external = derive.external_aad(self.tenant, self.stream, self.kid, policy_version)
+        nonce = derive.nonce(common_iv, header[wire.COSE_HDR_PARTIAL_IV])
+        return AESCCM(key, wire.TAG_BYTES).encrypt(nonce, plain, derive.enc_structure(protected, external))
+
+    def seal(self, step: int, policy_version: int, partial_iv: int, plain: bytes) -> bytes:
+        """The message."""
+        protected = cbor2.dumps(self.protected(step, policy_version, partial_iv), canonical=True)
+        return envelope(protected, self.encrypt(protected, plain))
+
+
+def envelope(protected: bytes, ciphertext: bytes) -> bytes:
+    """The tagged COSE_Encrypt0 around encoded headers and ciphertext."""
+    return cbor2.dumps(cbor2.CBORTag(wire.COSE_TAG_ENCRYPT0, [protected, {}, ciphertext]), canonical=True)

@@ -1,0 +1,131 @@
+"""Verdicts and contents as text and as JSON: units for people, names for numbers.
+
+What a finding says is shown as it is; a file's name is shown without whatever a terminal would obey.
+"""
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from host_tools import cells
+from host_tools.content import Batch, Content, Event, Health, Position
+from host_tools.limits import FIELDS
+from host_tools.rules import Finding
+from host_tools.senml import number
+from host_tools.sources import Source
+from host_tools.validate import Message
+from plumveil import wire
+
+EVENTS = {row[0]: row[1] for row in wire.EVENT_NAMES}
+DROP_RULES = dict(wire.RULES)
+
+
+def printable(text: str) -> str:
+    """`text` with a question mark for each character that is no plain print."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def time_text(t_s: int) -> str:
+    """Unix seconds as UTC; the number itself where no calendar has it."""
+    try:
+        return datetime.datetime.fromtimestamp(t_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return str(t_s)
+
+
+def finding_text(finding: Finding) -> str:
+    """One line for one finding."""
+    return f"{finding.rule} at {finding.where}: {finding.what}"
+
+
+def place_text(source: Source) -> str:
+    """Where a message stands."""
+    return f"{printable(source.file)} #{source.number}"
+
+
+def stream_name(message: Message) -> str | None:
+    """The message's stream, None when it could not be told."""
+    return wire.STREAMS[message.keys.stream] if message.keys else None
+
+
+def value_text(field: int, value: int) -> str:
+    """A reading for people: name, number, unit."""
+    row = FIELDS[field]
+    return f"{row.name} {number(field, value):.4g} {row.senml_unit}".removesuffix(" count")
+
+
+def rows(content: Content) -> Iterator[tuple[int, str]]:
+    """(Unix s, what) lines of a content; one per reading of a batch."""
+    if isinstance(content, Batch):
+        for j in range(content.readings):
+            values = ((field, column[j]) for field, column in zip(content.fields, content.columns, strict=True))
+            texts = [value_text(field, value) for field, value in values if value is not None]
+            yield content.start_s + j * content.interval_s, ", ".join(texts) or "nothing"
+    elif isinstance(content, Position):
+        where = (content.tier, content.row, content.column)
+        lat, lon = cells.centre(*where)
+        tier, nominal_m = wire.TIERS[content.tier]
+        what = f"{tier} cell ({nominal_m} m) around {lat:.5f}, {lon:.5f} +-{cells.uncertainty_m(*where)} m"
+        yield content.t_s, f"{what}, consent {content.consent}"
+    elif isinstance(content, Health):
+        yield content.t_s, ", ".join(value_text(field, value) for field, value in content.values.items())
+    else:
+        yield content.t_s, _event_text(content)
+
+
+def _event_text(content: Event) -> str:
+    drops = ", ".join(f"{DROP_RULES[rule]} {n}" for rule, n in content.drops.items())
+    return f"{EVENTS[content.event]} {drops or event_argument(content)}".rstrip()
+
+
+def event_argument(content: Event) -> str:
+    """An event's argument for people; empty where it says nothing."""
+    if content.event in (wire.E_TEMPERATURE_HIGH, wire.E_TEMPERATURE_LOW):
+        return value_text(wire.F_TEMPERATURE, content.argument).partition(" ")[2]
+    if content.event == wire.E_SHOCK:
+        return value_text(wire.F_SHOCK_PEAK, content.argument).partition(" ")[2]
+    if content.event == wire.E_CONSENT and 0 <= content.argument < len(wire.TIERS):
+        return wire.TIERS[content.argument][0]
+    return str(content.argument) if content.argument else ""
+
+
+def verdict_json(source: Source, message: Message) -> dict[str, Any]:
+    """A message and its verdict, without what is in it."""
+    envelope, keys = message.envelope, message.keys
+    return {
+        "file": source.file,
+        "number": source.number,
+        "bytes": message.size_bytes,
+        "valid": message.valid,
+        "duplicate": message.duplicate,
+        "findings": [finding._asdict() for finding in message.findings],
+        "pseudonym": envelope.kid.hex() if envelope else None,
+        "step": envelope.step if envelope else None,
+        "policy_version": envelope.policy_version if envelope else None,
+        "node": keys.node.name if keys else None,
+        "stream": stream_name(message),
+        "epoch": keys.epoch if keys else None,
+    }
+
+
+def content_json(content: Content) -> dict[str, Any]:
+    """What is in a message, in the units and names of the fields."""
+    if isinstance(content, Batch):
+        columns = {
+            FIELDS[field].name: {
+                "unit": FIELDS[field].senml_unit,
+                "values": [None if value is None else number(field, value) for value in column],
+            }
+            for field, column in zip(content.fields, content.columns, strict=True)
+        }
+        span = {"start_s": content.start_s, "interval_s": content.interval_s, "readings": content.readings}
+        return {**span, "fields": columns}
+    if isinstance(content, Position):
+        where = (content.tier, content.row, content.column)
+        feature = cells.feature(*where, {"centre": list(reversed(cells.centre(*where)))})
+        return {"t_s": content.t_s, "cell": list(where), "consent": content.consent, "feature": feature}
+    if isinstance(content, Health):
+        values = {FIELDS[field].name: number(field, value) for field, value in content.values.items()}
+        return {"t_s": content.t_s, "values": values}
+    drops = {DROP_RULES[rule]: n for rule, n in content.drops.items()}
+    return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument, "drops": drops}
