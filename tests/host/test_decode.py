@@ -38,7 +38,8 @@ def test_contents_come_out_as_they_went_in() -> None:
     assert isinstance(batch, Batch)
     assert batch[:4] == (messages.START_S, 300, 12, (wire.F_TEMPERATURE, wire.F_HUMIDITY))
     assert [list(column) for column in batch.columns] == [messages.TEMPERATURES, messages.HUMIDITIES]
-    assert contents[wire.LOCATION] == Position(messages.START_S, *messages.CELL, messages.SERIAL)
+    tier, row, column = messages.CELL
+    assert contents[wire.LOCATION] == Position(messages.START_S, tier, row, column, messages.SERIAL)
     assert contents[wire.DEVICE] == Health(messages.START_S, {wire.F_UPTIME: 3, wire.F_RSSI: -6})
     drops = {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
     assert contents[wire.EVENTS] == Event(messages.START_S, wire.E_DROPS, 0, drops)
@@ -87,8 +88,14 @@ def test_random_bytes_are_refused(data: bytes) -> None:
     assert refused(messages.verdict(data))
 
 
-_SCALARS = st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=4) | st.booleans() | st.none()
-_SCALARS |= st.floats(allow_nan=False)
+_SCALARS = st.one_of(
+    st.integers(-(2**64), 2**64 - 1),
+    st.binary(max_size=40),
+    st.text(max_size=4),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False),
+)
 _ITEMS = st.recursive(
     _SCALARS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.integers(-2, 25) | st.text(max_size=2), inner),

@@ -1,0 +1,145 @@
+"""Writes docs/wire-format.md from plumveil.wire: `python -m host_tools.wiredoc`, with --check to compare only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import wrap
+
+from host_tools import wire_cddl, wire_examples
+from host_tools.wire_examples import Example
+from plumveil import wire
+
+PATH = Path(__file__).resolve().parents[1] / "docs" / "wire-format.md"
+TEMPLATE = Path(__file__).with_name("wire_format.md.in")
+
+
+def document() -> str:
+    """The document's text."""
+    examples = wire_examples.examples()
+    parts = {
+        "WIRE_VERSION": str(wire.WIRE_VERSION),
+        "STREAMS": _streams(),
+        "FIELDS": _fields(),
+        "TIERS": _table(("index", "tier", "nominal size"), [_tier(index) for index in range(len(wire.TIERS))]),
+        "EVENTS": _table(("code", "event", "argument"), [(str(a), f"`{b}`", c) for a, b, c in wire.EVENT_NAMES]),
+        "RULES": _table(("number", "rule", "sent"), [_rule(number, name) for number, name in wire.RULES]),
+        "MESSAGE_CDDL": wire_cddl.message(),
+        "PROTECTED_CDDL": wire_cddl.protected(),
+        "PLAINTEXT_CDDL": wire_cddl.plaintext(),
+        "COLUMN_WALK": _column_walk(),
+        "EXAMPLE_KEYS": _example_keys(),
+        "EXAMPLES": "\n".join(_example(example) for example in examples),
+        "PAD_BLOCK_BYTES": str(wire.PAD_BLOCK_BYTES),
+        "MESSAGE_MAX_BYTES": str(wire.MESSAGE_MAX_BYTES),
+        "RICE_ESCAPE": str(wire.RICE_ESCAPE),
+        "RICE_CONSTANT": str(wire.RICE_CONSTANT),
+        "HDR_PLUMVEIL": str(wire.HDR_PLUMVEIL),
+        "POSITION_TIME_S": str(wire.POSITION_TIME_S),
+        "TOPIC_PREFIX": wire.TOPIC_PREFIX,
+    }
+    text = TEMPLATE.read_text("utf-8")
+    for name, value in parts.items():
+        text = text.replace("{{" + name + "}}", value.rstrip("\n"))
+    if "{{" in text:
+        raise AssertionError("the template names a part that is not made here")
+    return text
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _streams() -> str:
+    carries = (
+        "sensor values, in batches",
+        "cells, only under consent",
+        "the node's health",
+        "alarms, drops, consent",
+    )
+    rows = [
+        (str(number), f"`{name}`", f"`{wire.TOPIC_LETTERS[number]}`", carries[number])
+        for number, name in enumerate(wire.STREAMS)
+    ]
+    return _table(("number", "stream", "topic letter", "carries"), rows)
+
+
+def _fields() -> str:
+    rows = []
+    for number, name, stream, _, low, high, unit, (numerator, denominator) in wire.FIELDS:
+        scale = str(numerator) if denominator == 1 else f"{numerator}/{denominator}"
+        rows.append((str(number), f"`{name}`", wire.STREAMS[stream], f"{scale} {unit}", f"{low} to {high}"))
+    return _table(("id", "field", "stream", "one wire unit", "range in wire units"), rows)
+
+
+def _tier(index: int) -> tuple[str, ...]:
+    name, nominal_m = wire.TIERS[index]
+    return str(index), f"`{name}`", f"{nominal_m} m" if nominal_m else "no position"
+
+
+def _rule(number: int, name: str) -> tuple[str, ...]:
+    return str(number), f"`{name}`", "no, stays on the node" if number in wire.RULES_LOCAL else "yes"
+
+
+def _column_walk() -> str:
+    rows = [(name, f"`{bits}`", meaning) for name, bits, meaning in wire_examples.column_walk()]
+    return _table(("column", "bits", "meaning"), rows)
+
+
+def _example_keys() -> str:
+    rows = [
+        ("`K_id`", wire_examples.K_ID.hex()),
+        ("`K_chain`", wire_examples.K_CHAIN.hex()),
+        ("tenant", f'"{wire_examples.TENANT}"'),
+        ("first epoch", f"Unix day {wire_examples.EPOCH0_DAY}"),
+        ("epoch, step", f"{wire_examples.EPOCH}, {wire_examples.STEP}"),
+        ("boot salt", wire_examples.BOOT_SALT.hex()),
+    ]
+    return _table(("what", "value"), rows)
+
+
+def _hex(data: bytes) -> str:
+    return "\n".join(wrap(data.hex(), 96))
+
+
+def _example(example: Example) -> str:
+    shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in example.body.items()}
+    return f"""\
+### {wire.STREAMS[example.stream]}
+
+Plaintext map before padding (byte strings in hex): `{shown}`
+
+```hex {wire.STREAMS[example.stream]} plaintext
+{_hex(example.plaintext)}
+```
+
+```hex {wire.STREAMS[example.stream]} protected
+{_hex(wire_examples.protected(example))}
+```
+
+```hex {wire.STREAMS[example.stream]} message
+{_hex(example.message)}
+```
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Writes the document, or with --check compares; returns the exit code."""
+    text = document()
+    if arguments == ["--check"]:
+        if PATH.is_file() and PATH.read_text("utf-8") == text:
+            return 0
+        print("docs/wire-format.md is not what wire.py says: run `make docs`", file=sys.stderr)
+        return 1
+    if arguments:
+        print("usage: python -m host_tools.wiredoc [--check]", file=sys.stderr)
+        return 2
+    PATH.parent.mkdir(exist_ok=True)
+    PATH.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
