@@ -19,8 +19,8 @@ from host_tools.registry import Registry
 from host_tools.validate import Validator
 from plumveil import wire
 
-ROUNDS = 15
-TURNS = 3
+ROUNDS = 10
+TURNS = 8
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def pipeline(keep=False):
     with open("/pv/config.bin", "rb") as f:
         config = Config(f.read(), secrets.k_config)
     store = Kept(keep)
-    return build_pipeline(secrets, config, store, Drops(), bytes(16)), store, secrets.epoch0_day * 86400
+    return build_pipeline(secrets, config, store, Drops(), bytes(32)), store, secrets.epoch0_day * 86400
 
 
 def elapsed_us(since_us):

@@ -33,7 +33,7 @@ def build():
         secrets = Secrets(f.read())
     with open("/pv/config.bin", "rb") as f:
         config = Config(f.read(), secrets.k_config)
-    line = service.build_pipeline(secrets, config, Count(), Drops(), bytes(16))
+    line = service.build_pipeline(secrets, config, Count(), Drops(), bytes(32))
     return line, nmea.Parser(), secrets.epoch0_day * 86400
 
 

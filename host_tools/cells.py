@@ -15,6 +15,8 @@ M_PER_DEGREE_LON = 111_319  # a degree of longitude at the equator
 # Largest radius of curvature of the WGS 84 ellipsoid, a^2 / b at the poles: distances on a sphere of it are not
 # shorter than those on the ellipsoid.
 RADIUS_MAX_M = 6_399_594
+MARGIN_MIN_M = 100
+MARGIN_PART = 10  # the margin is the nominal size's tenth where that is more
 # Only 65536 * cos of 0, 60 and 90 degrees is a whole number; no other comes closer than 1e-3 to one, so that far more
 # than the last bit of a double would have to be wrong before the floor is.
 COS16 = tuple(math.floor(65536 * math.cos(math.radians(degree)) + 1e-9) for degree in range(91))
@@ -88,12 +90,25 @@ def centre(tier: int, row: int, column: int) -> tuple[float, float]:
     return (edges.south_e6 + edges.north_e6) / 2 / DEGREE_E6, (edges.west_e6 + edges.east_e6) / 2 / DEGREE_E6
 
 
+def margin_m(tier: int) -> int:
+    """How far beyond a cell's edge a position may lie that is still reported as in it: a node keeps to its cell that
+    long, so that a position at an edge does not flicker. East and west it stretches as cells do that are wider than
+    their nominal size.
+    """
+    return max(MARGIN_MIN_M, wire.TIERS[tier][1] // MARGIN_PART)
+
+
 def uncertainty_m(tier: int, row: int, column: int) -> int:
-    """Metres within which the true position lies around `centre`, rounded up."""
+    """Metres within which the true position lies around `centre`, margin included, rounded up."""
     edges = box(tier, row, column)
-    lat, lon = (math.radians(degrees) for degrees in centre(tier, row, column))
-    south, north = (math.radians(e6 / DEGREE_E6) for e6 in (edges.south_e6, edges.north_e6))
-    half_width = 0.0 if _polar(edges) else math.radians(edges.east_e6 / DEGREE_E6) - lon
+    lat = math.radians(centre(tier, row, column)[0])
+    slack_e6 = -(-margin_m(tier) * DEGREE_E6 // M_PER_DEGREE_LAT)
+    south = math.radians(max(edges.south_e6 - slack_e6, -HALF_LAT_E6) / DEGREE_E6)
+    north = math.radians(min(edges.north_e6 + slack_e6, HALF_LAT_E6) / DEGREE_E6)
+    stretch = 0.5 + margin_m(tier) / wire.TIERS[tier][1]
+    # One microdegree more, as the middle is rounded with the edges.
+    width = math.radians((edges.east_e6 - edges.west_e6 + 1) / DEGREE_E6)
+    half_width = 0.0 if _polar(edges) else min(math.pi, stretch * width)
     # cos(distance) = a sin(x) + b cos(x) for a point at latitude x on the east edge: least at the ends of the row, or
     # opposite the curve's peak.
     a, b = math.sin(lat), math.cos(lat) * math.cos(half_width)

@@ -9,7 +9,6 @@ from host_tools.readings import check_field
 from host_tools.rules import Finding, Refused
 from plumveil import wire
 
-DROPS_MAX = 0xFFFF
 _CELL = KEY_NAMES[wire.K_CELL]
 _ARGUMENT = KEY_NAMES[wire.K_ARGUMENT]
 _DROPS = KEY_NAMES[wire.K_DROPS]
@@ -125,5 +124,5 @@ def _check_drops(drops: dict[Any, Any], findings: list[Finding]) -> None:
             raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "no rule whose count leaves a node")
         if type(n) is not int:
             raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "not an integer")
-        if not 1 <= n <= DROPS_MAX:
-            findings.append(Finding(rules.RANGE, f"{_DROPS}[{rule}]", f"not 1 to {DROPS_MAX}"))
+        if n < 1:
+            findings.append(Finding(rules.RANGE, f"{_DROPS}[{rule}]", "less than 1"))

@@ -2,17 +2,18 @@
 is called for; every error a user can make ends as one line and an exit code.
 """
 
+import io
 import os
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from host_tools import cli_simulate
-from host_tools.errors import PlumveilError
+from host_tools.errors import PlumveilError, UsageError
 
 BROKEN_PIPE = 141  # what a shell reports of a program ended by SIGPIPE
 
@@ -46,7 +47,7 @@ Now = Annotated[
     datetime | None,
     typer.Option(
         metavar="UTC",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
         help="Take this as the present, for simulated messages.",
         show_default=False,
     ),
@@ -69,7 +70,7 @@ def decode(
     """Open messages and show what is in them."""
     from host_tools import commands
 
-    _finish(lambda: commands.decode(path, keys, as_json, stream, now))
+    _finish(lambda: commands.decode(path, keys, as_json, stream, _unix_s(now)))
 
 
 @app.command(epilog=EPILOG)
@@ -77,7 +78,12 @@ def validate(path: MessagesPath = "-", keys: Keys = None, as_json: AsJson = Fals
     """Check messages against every rule of the format, and say what is wrong and where."""
     from host_tools import commands
 
-    _finish(lambda: commands.validate(path, keys, as_json, now))
+    _finish(lambda: commands.validate(path, keys, as_json, _unix_s(now)))
+
+
+def _unix_s(moment: datetime | None) -> int | None:
+    """A moment as typed, in UTC whatever the machine's zone -> Unix s."""
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
 
 
 def _finish(command: Callable[[], int]) -> None:
@@ -86,14 +92,25 @@ def _finish(command: Callable[[], int]) -> None:
         code = command()
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered would fail once more when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = BROKEN_PIPE
+    except OSError as error:
+        # Readers of messages and of the key file turn theirs into a UsageError.
+        _drop_output()
+        raise UsageError(f"cannot write the output: {error.strerror}") from None
     raise typer.Exit(code)
+
+
+def _drop_output() -> None:
+    """What is still buffered would fail once more when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main() -> None:
     """Entry point of the command line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A node's name may have letters that the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="plumveil")
     except PlumveilError as error:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from rich import box
@@ -17,6 +16,7 @@ from host_tools.validate import Message, Validator
 
 VALID, INVALID = 0, 1
 TABLE_ROWS = 400  # a table is printed in pieces of so many rows
+REST = "here the sequence breaks off; what may follow was not read"
 
 
 class _Tally:
@@ -54,8 +54,9 @@ class _Tally:
 class _Run:
     """Messages of a path with their verdicts, and the counts."""
 
-    def __init__(self, path: str, keys: Path | None, now: datetime | None) -> None:
-        now_s = None if now is None else int(now.timestamp())
+    def __init__(self, path: str, keys: Path | None, now_s: int | None) -> None:
+        # A path mistyped would else be answered with a search for the key file beside it.
+        sources.require(path)
         self._path = path
         self.validator = Validator(registry.load(registry.find(path, keys)), now_s)
         self.tally = _Tally()
@@ -87,16 +88,20 @@ def _shown(message: Message, stream: str | None) -> bool:
     return stream is None or render.stream_name(message) in (stream, None)
 
 
-def validate(path: str, keys: Path | None, as_json: bool, now: datetime | None) -> int:
+def validate(path: str, keys: Path | None, as_json: bool, now_s: int | None) -> int:
     """Prints what is wrong with the messages at `path`, and a summary. Returns the exit code."""
-    run = _Run(path, keys, now)
+    run = _Run(path, keys, now_s)
     if as_json:
         return _print_json(run, contents=False)
     console = _console()
     for source, message in run:
         for finding in message.findings:
             stream = render.stream_name(message) or "unknown stream"
-            console.print(Text(f"{render.place_text(source)}, {stream}: {render.finding_text(finding)}"))
+            console.print(
+                Text(f"{render.place_text(source)}, {stream}: {render.finding_text(finding)}"), soft_wrap=True
+            )
+        if source.broken:
+            console.print(Text(f"{render.place_text(source)}: {REST}"), soft_wrap=True)
     _print_summary(console, run)
     return run.tally.exit_code
 
@@ -123,9 +128,9 @@ def _print_summary(console: Console, run: _Run) -> None:
         )
 
 
-def decode(path: str, keys: Path | None, as_json: bool, stream: str | None, now: datetime | None) -> int:
+def decode(path: str, keys: Path | None, as_json: bool, stream: str | None, now_s: int | None) -> int:
     """Prints what is in the messages at `path`, and what is wrong with them. Returns the exit code."""
-    run = _Run(path, keys, now)
+    run = _Run(path, keys, now_s)
     if as_json:
         return _print_json(run, contents=True, stream=stream)
     console = _console()
@@ -133,13 +138,15 @@ def decode(path: str, keys: Path | None, as_json: bool, stream: str | None, now:
     for source, message in run:
         if not _shown(message, stream):
             continue
-        node = message.keys.node.name if message.keys else ""
+        node = render.printable(message.keys.node.name) if message.keys else ""
         name = render.stream_name(message) or ""
         for t_s, what in render.rows(message.content) if message.content else ():
             table.add_row(render.time_text(t_s), Text(node), name, what)
         for finding in message.findings:
             fault = f"invalid, {render.place_text(source)}: {render.finding_text(finding)}"
             table.add_row("", Text(node), name, Text(fault, style="red"))
+        if source.broken:
+            table.add_row("", "", "", Text(f"{render.place_text(source)}: {REST}", style="red"))
         if table.row_count >= TABLE_ROWS:
             console.print(table)
             table = _contents_table(header=False)
@@ -159,5 +166,11 @@ def _contents_table(*, header: bool) -> Table:
     return table
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Left to the command line, for every way of printing alike."""
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    return Console(highlight=False, markup=False, soft_wrap=False)
+    return _Console(highlight=False, markup=False, soft_wrap=False)

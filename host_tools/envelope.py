@@ -11,7 +11,7 @@ from host_tools import rules, strict_cbor
 from host_tools.rules import Refused
 from plumveil import wire
 
-PARTIAL_IV_MAX_BYTES = 4
+PARTIAL_IV_MAX_BYTES = 5
 POLICY_VERSION_MAX = 0xFFFF
 STEPS = wire.EPOCH_S // wire.STEP_S
 LABELS = (wire.COSE_HDR_ALG, wire.COSE_HDR_KID, wire.COSE_HDR_PARTIAL_IV, wire.HDR_PLUMVEIL)

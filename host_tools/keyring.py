@@ -78,7 +78,7 @@ class KeyRing:
 
     def __init__(self, registry: Registry, now_s: int) -> None:
         self._nodes = [_NodeIndex(node) for node in registry.nodes]
-        self._last_day = now_s // wire.EPOCH_S + 1
+        self._last_day = min(now_s, wire.UNIX_MAX_S) // wire.EPOCH_S + 1
         # kid -> (node * epochs + epoch) * streams + stream, as one integer: a year of 200 nodes are 292,000 of them.
         self._index: dict[bytes, int] = {}
         self._span = max((self._epochs(node) for node in self._nodes), default=0) or 1

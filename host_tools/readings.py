@@ -23,7 +23,7 @@ def read(plaintext: bytes, limits: Limits, findings: list[Finding]) -> Batch:
     start_s, interval_s, count, chosen, packed = _quick(plaintext, limits) or _careful(plaintext, limits, findings)
     if not 1 <= count <= wire.BATCH_MAX:
         raise Refused(rules.TIME, KEY_NAMES[wire.K_COUNT], f"not 1 to {wire.BATCH_MAX} readings")
-    if not (interval_s or count == 1) or not 0 <= interval_s <= wire.INTERVAL_MAX_S:
+    if not 1 <= interval_s <= wire.INTERVAL_MAX_S:
         findings.append(Finding(rules.TIME, KEY_NAMES[wire.K_INTERVAL], f"not 1 to {wire.INTERVAL_MAX_S} s"))
     try:
         values, suspect = columns.decode(packed, chosen.specs, count)

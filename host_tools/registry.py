@@ -86,6 +86,9 @@ class Registry(_Strict):
         return self
 
 
+_NAMES = frozenset(name for model in (Registry, Node, Policy, ConsentRecord) for name in model.model_fields)
+
+
 def _unique(values: list[int] | list[str], what: str) -> None:
     if len(set(values)) != len(values):
         raise ValueError(f"{what} repeat")
@@ -105,7 +108,8 @@ def load(path: Path) -> Registry:
         return Registry.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
+        # What stands in the file in an entry's place is not repeated: it may be a secret.
+        place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in _NAMES) or "file"
         raise UsageError(f"{path} is not a key file: {place}: {first['msg']}") from None
 
 
@@ -116,11 +120,14 @@ def find(messages: str, given: Path | None) -> Path:
     if given is not None:
         return given
     folder = Path(messages)
-    if not folder.is_dir():
-        folder = folder.parent
-    for candidate in (folder / KEY_FILE, folder.resolve().parent / KEY_FILE):
-        if candidate.is_file():
-            return candidate
+    try:
+        if not folder.is_dir():
+            folder = folder.parent
+        for candidate in (folder / KEY_FILE, folder.resolve().parent / KEY_FILE):
+            if candidate.is_file():
+                return candidate
+    except OSError as error:
+        raise UsageError(f"cannot look for {KEY_FILE} beside the messages: {error.strerror}") from None
     if os.environ.get(KEYS_VARIABLE):
         return Path(os.environ[KEYS_VARIABLE])
     raise UsageError(f"no {KEY_FILE} beside the messages; give --keys FILE or set {KEYS_VARIABLE}")

@@ -51,7 +51,9 @@ def stream_name(message: Message) -> str | None:
 def value_text(field: int, value: int) -> str:
     """A reading for people: name, number, unit."""
     row = FIELDS[field]
-    return f"{row.name} {number(field, value):.4g} {row.senml_unit}".removesuffix(" count")
+    amount = number(field, value)
+    digits = str(amount) if isinstance(amount, int) else f"{amount:.4g}"
+    return f"{row.name} {digits} {row.senml_unit}".removesuffix(" count")
 
 
 def rows(content: Content) -> Iterator[tuple[int, str]]:
@@ -98,6 +100,7 @@ def verdict_json(source: Source, message: Message) -> dict[str, Any]:
         "bytes": message.size_bytes,
         "valid": message.valid,
         "duplicate": message.duplicate,
+        "broken_off": source.broken,
         "findings": [finding._asdict() for finding in message.findings],
         "pseudonym": envelope.kid.hex() if envelope else None,
         "step": envelope.step if envelope else None,

@@ -34,16 +34,13 @@ class Source(NamedTuple):
 def read(path: str) -> Iterator[Source]:
     """All messages of a file, a folder (and those below it; files by SUFFIXES, in order of their names) or "-".
 
-    Raises UsageError when there is nothing to read.
+    Raises UsageError when there is nothing to read, or reading fails.
     """
+    is_folder = require(path)
     if path == STDIN:
-        yield from cut(sys.stdin.buffer, "stdin")
+        yield from _stdin()
         return
     place = Path(path)
-    try:
-        is_folder = stat.S_ISDIR(place.stat().st_mode)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
     if not is_folder:
         yield from _file(place)
         return
@@ -53,6 +50,26 @@ def read(path: str) -> Iterator[Source]:
         yield from _file(file)
     if not found:
         raise UsageError(f"{path} holds no messages (files named {', '.join('*' + end for end in sorted(SUFFIXES))})")
+
+
+def require(path: str) -> bool:
+    """True for a folder, False for anything else there is to read. UsageError when there is nothing."""
+    if path == STDIN:
+        # None when the program was started without one.
+        if sys.stdin is None:
+            raise UsageError("there is no standard input")
+        return False
+    try:
+        return stat.S_ISDIR(Path(path).stat().st_mode)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _stdin() -> Iterator[Source]:
+    try:
+        yield from cut(sys.stdin.buffer, "stdin")
+    except OSError as error:
+        raise UsageError(f"cannot read standard input: {error.strerror}") from None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -69,8 +86,6 @@ def _file(path: Path) -> Iterator[Source]:
         with path.open("rb") as file:
             yield from cut(file, str(path))
     except OSError as error:
-        if error.filename is None:
-            raise
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
 
 

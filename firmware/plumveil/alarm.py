@@ -4,7 +4,8 @@
 from plumveil import wire
 from plumveil.trust import Coarse
 
-# Back within the limit by this much (wire units of temperature, 0.1 degC) before the alarm may come again.
+# Back within the limits by this much (wire units of temperature, 0.1 degC) before an alarm may come again; less where
+# the limits are closer than twice that.
 RETURN_MARGIN = 5
 
 
@@ -13,6 +14,7 @@ class Alarms:
     def __init__(self, limits):
         self._low, self._high, self._shock = limits or (None, None, None)
         self._active = None
+        self._margin = min(RETURN_MARGIN, (self._high - self._low) // 2) if limits else 0
 
     def check(self, coarse):
         # Coarse readings -> Coarse events, none most of the time.
@@ -24,7 +26,7 @@ class Alarms:
         if t is not None:
             alarm = wire.E_TEMPERATURE_HIGH if t > self._high else wire.E_TEMPERATURE_LOW if t < self._low else None
             if alarm is None:
-                if self._active and self._low + RETURN_MARGIN <= t <= self._high - RETURN_MARGIN:
+                if self._active and self._low + self._margin <= t <= self._high - self._margin:
                     self._active = None
             elif alarm != self._active:
                 self._active = alarm

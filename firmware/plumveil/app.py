@@ -6,6 +6,12 @@ from plumveil.errors import LinkDown, SensorFault
 
 IDLE_MAX_MS = 60000  # longest sleep in one go, so that a clock set meanwhile is noticed
 RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload interval
+QUEUE_MAX = 4095  # F_QUEUE's highest
+
+
+def _slot(now_s, every_s):
+    # The whole multiple of every_s that now_s lies in: times that leave tell nothing of boots, waits and searches.
+    return now_s - now_s % every_s
 
 
 class App:
@@ -18,6 +24,8 @@ class App:
         self.store = store
         self.drops = drops
         self.sensor_faults = 0
+        self.failed_steps = 0
+        self.failed_in_a_row = 0
         self.clock = clock
         self._sensors = sensors
         self._health = health
@@ -37,14 +45,14 @@ class App:
                 self.drops.add(wire.R_CLOCK)
                 return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
             now_s = self.clock.now_s()
-        if self._due("sample", self.policy.sample_s, now_s):
-            if self._sample(now_s):
-                # An alarm does not wait for the next upload.
-                self._due_s["upload"] = now_s
+        if self._due("sample", self.policy.sample_s, now_s) and self._sample(now_s):
+            # An alarm does not wait for the next upload.
+            self._upload(now_s)
+        # Health before the position: how long a search takes must show nowhere.
+        if self._due("device", self.policy.device_s, now_s):
+            self._report_health(_slot(now_s, self.policy.device_s))
         if self._due("position", self.policy.position_s, now_s):
             self.pipeline.take_position(now_s, True, self._receiver)
-        if self._due("device", self.policy.device_s, now_s):
-            self._report_health(now_s)
         if self._due("upload", self.policy.upload_s, now_s):
             self._upload(now_s)
         self.pipeline.tick(now_s)
@@ -62,6 +70,7 @@ class App:
         return {
             "dropped": {names[rule]: n for rule, n in self.drops.totals.items()},
             "queued": self.store.count(),
+            "failed_steps": self.failed_steps,
             "policy": self.policy.version,
         }
 
@@ -70,15 +79,18 @@ class App:
         due_s = self._due_s.get(what)
         if due_s is not None and due_s - every_s <= now_s < due_s:
             return False
-        self._due_s[what] = now_s - now_s % every_s + every_s
+        self._due_s[what] = _slot(now_s, every_s) + every_s
         return due_s is not None or what != "upload"
 
     def _sample(self, now_s):
         # One reading of every sensor -> alarms raised.
-        slot_s = now_s - now_s % self.policy.sample_s
+        slot_s = _slot(now_s, self.policy.sample_s)
         if slot_s <= self._last_slot_s:
             # The clock was set back: these slots have their readings.
+            self.drops.add(wire.R_CLOCK)
             return 0
+        if self._last_slot_s:
+            self.drops.add(wire.R_MISSED, (slot_s - self._last_slot_s) // self.policy.sample_s - 1)
         self._last_slot_s = slot_s
         values = {}
         for sensor in self._sensors:
@@ -89,12 +101,12 @@ class App:
                 self.drops.add(wire.R_SENSOR_FAULT)
         return self.pipeline.take(slot_s, values)
 
-    def _report_health(self, now_s):
+    def _report_health(self, slot_s):
         values = self._health.read()
-        values[wire.F_QUEUE] = self.store.count()
+        values[wire.F_QUEUE] = min(self.store.count(), QUEUE_MAX)
         values[wire.F_SENSOR_FAULTS] = min(self.sensor_faults, 255)
         self.sensor_faults = 0
-        self.pipeline.take_health(now_s, values)
+        self.pipeline.take_health(slot_s, values)
 
     def _set_clock(self):
         # Asks the time server -> whether there is a time now.

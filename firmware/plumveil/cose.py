@@ -2,15 +2,22 @@
 # All headers are protected. Must never seal when nonce or key could be another than the algorithm's.
 
 from plumveil import wire
-from plumveil.cbor import Tagged, dumps
+from plumveil.cbor import dumps
 from plumveil.errors import SealRefused
 
 _PARTIAL_IV_BITS = 40
+# What is the same in every message is encoded once. The header's keys stand in the order of their encodings.
+_ALG_AND_KID = b"\xa4" + dumps(wire.COSE_HDR_ALG) + dumps(wire.COSE_ALG_AES_CCM_16_128_256) + dumps(wire.COSE_HDR_KID)
+_PARTIAL_IV = dumps(wire.COSE_HDR_PARTIAL_IV)
+_OWN = dumps(wire.HDR_PLUMVEIL)
+_CONTEXT = b"\x83" + dumps("Encrypt0")
+_OPENING = bytes((0xC0 | wire.COSE_TAG_ENCRYPT0, 0x83))
+_NO_UNPROTECTED = b"\xa0"
 
 
 # What the tag covers beside the plaintext (RFC 9052 section 5.3); protected, external_aad: encoded bytes.
 def enc_structure(protected, external_aad):
-    return dumps(("Encrypt0", protected, external_aad))
+    return _CONTEXT + dumps(protected) + dumps(external_aad)
 
 
 # The message's bytes. ccm: AesCcm of a 32-byte key; common_iv: 13 bytes; partial_iv: int, never twice under one key;
@@ -25,14 +32,8 @@ def encrypt0(ccm, common_iv, partial_iv, kid, header, external_aad, plaintext):
     size = 1
     while partial_iv >> 8 * size:
         size += 1
-    protected = dumps(
-        {
-            wire.COSE_HDR_ALG: wire.COSE_ALG_AES_CCM_16_128_256,
-            wire.COSE_HDR_KID: kid,
-            wire.COSE_HDR_PARTIAL_IV: partial_iv.to_bytes(size, "big"),
-            wire.HDR_PLUMVEIL: header,
-        }
-    )
+    partial_iv_bytes = partial_iv.to_bytes(size, "big")
+    protected = _ALG_AND_KID + dumps(kid) + _PARTIAL_IV + dumps(partial_iv_bytes) + _OWN + dumps(header)
     nonce = (int.from_bytes(common_iv, "big") ^ partial_iv).to_bytes(wire.NONCE_BYTES, "big")
     sealed = ccm.encrypt(nonce, enc_structure(protected, external_aad), plaintext, wire.TAG_BYTES)
-    return dumps(Tagged(wire.COSE_TAG_ENCRYPT0, (protected, {}, sealed)))
+    return _OPENING + dumps(protected) + _NO_UNPROTECTED + dumps(sealed)

@@ -18,9 +18,13 @@ def make_folder(path):
 def save(path, data):
     # Replaces a small file so that a power cut leaves the old or the new content.
     temporary = path + ".new"
-    with open(temporary, "wb") as f:
-        f.write(data)
-    os.rename(temporary, path)
+    try:
+        with open(temporary, "wb") as f:
+            f.write(data)
+        os.rename(temporary, path)
+    except OSError:
+        remove(temporary)
+        raise
 
 
 def load(path):
@@ -39,3 +43,9 @@ def remove(path):
     except OSError:
         return False
     return True
+
+
+def erase(path):
+    # Removes what `save` wrote, and what a power cut in the middle of it left.
+    remove(path)
+    remove(path + ".new")

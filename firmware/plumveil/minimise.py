@@ -44,10 +44,10 @@ class Minimiser:
         return Coarse(stream, reading.t_s, values)
 
     def position(self, fix, tier, serial, held):
-        # Fix -> (Coarse or None, cell to hold). None: the held cell still holds and was reported before.
-        cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held)
-        if cell is held:
+        # Fix -> (Coarse or None, its cell). held: HeldCell. None: the held cell still holds and was reported before.
+        cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held.cell)
+        if cell is held.under(serial):
             self._drops.add(wire.R_SAME_CELL)
-            return None, held
+            return None, cell
         t_s = fix.t_s - fix.t_s % wire.POSITION_TIME_S
         return Coarse(wire.LOCATION, t_s, {wire.K_CELL: cell, wire.K_CONSENT: serial}), cell

@@ -2,6 +2,7 @@
 # else is sealed alone and at once. Takes nothing but a Record.
 
 from plumveil import cbor, columns, cose, wire
+from plumveil.errors import SealRefused
 from plumveil.keys import epoch_of
 from plumveil.policy import field_row
 from plumveil.trust import Record, Sealed
@@ -78,13 +79,16 @@ class Packer:
         self._batch = None
 
     def add(self, record):
-        # Record -> [Sealed]: what became complete by it.
+        # Record -> [Sealed]: what became complete by it. SealRefused, and nothing changed, when there is no key for
+        # it.
         if type(record) is not Record:
             raise TypeError("pack takes Records only")
         if record.stream != wire.READINGS:
             return [self._seal(record.stream, record.epoch, record.t_s, _body(record))]
         done = ()
         if self._batch is None or not self._batch.add(record):
+            if not self._keys.allows(wire.READINGS, record.t_s):
+                raise SealRefused("time ran back over an epoch")
             done = self.close()
             self._batch = Batch(record, self._policy)
             self._keys.open(wire.READINGS, record.t_s)
@@ -94,9 +98,11 @@ class Packer:
 
     def close(self):
         # Seals the open batch, if any -> [Sealed]; a batch without a single value is nothing.
-        batch, self._batch = self._batch, None
+        batch = self._batch
         body = batch.body() if batch else None
-        return [self._seal(wire.READINGS, batch.epoch, batch.last_s(), body)] if body else []
+        done = [self._seal(wire.READINGS, batch.epoch, batch.last_s(), body)] if body else []
+        self._batch = None
+        return done
 
     def advance(self, t_s):
         # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move.
@@ -115,7 +121,7 @@ class Packer:
             seal.common_iv,
             seal.take(),
             pseudonym,
-            [wire.WIRE_VERSION, seal.step, version, self._keys.boot_salt],
+            [wire.WIRE_VERSION, seal.step, version, seal.salt],
             cbor.dumps([wire.WIRE_VERSION, self._tenant, stream, pseudonym, version]),
             padded(body),
         )

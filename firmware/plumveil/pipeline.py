@@ -6,7 +6,7 @@
 # Every byte that leaves the node passes through `_out`; no other place turns a reading into something to send.
 
 from plumveil import alarm, wire
-from plumveil.errors import Rejected, StoreFull
+from plumveil.errors import Rejected, SealRefused, StoreFull
 from plumveil.trust import Coarse, Fix, Reading
 
 
@@ -37,12 +37,13 @@ class Pipeline:
         # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an
         # object with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has
         # none.
-        if receiver is None:
-            return
         tier = self._consent.tier(t_s, clock_trusted)
         self._say_consent(t_s, tier)
         if tier == wire.TIER_OFF:
             self._held.clear()
+        if receiver is None:
+            return
+        if tier == wire.TIER_OFF:
             self._drops.add(wire.R_NO_CONSENT)
             return
         position = receiver.fix()
@@ -51,10 +52,10 @@ class Pipeline:
             self._drops.add(wire.R_NO_FIX)
             return
         fix = Fix(t_s, position[0], position[1])
-        coarse, cell = self._minimiser.position(fix, tier, self._consent.serial, self._held.cell)
-        if coarse is not None:
-            self._out(coarse)
-            self._held.hold(cell)
+        serial = self._consent.serial
+        coarse, cell = self._minimiser.position(fix, tier, serial, self._held)
+        if coarse is not None and self._out(coarse):
+            self._held.hold(cell, serial)
 
     def take_health(self, t_s, values):
         # Health values {field id: raw int}, and with them the count of what was dropped.
@@ -85,23 +86,26 @@ class Pipeline:
     def _say_consent(self, t_s, tier):
         if tier != self._tier:
             self._tier = tier
-            self.say(t_s, wire.E_CONSENT, tier)
+            self.say(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
 
     def _out(self, coarse):
-        # The one exit.
+        # The one exit -> False when it did not get through.
         if type(coarse) is not Coarse:
             raise TypeError("only Coarse leaves")
         try:
-            record = self._pseudonyms.record(coarse)
-        except Rejected:
+            sealed = self._packer.add(self._pseudonyms.record(coarse))
+        except (Rejected, SealRefused):
             self._drops.add(wire.R_CLOCK)
-            return
-        for sealed in self._packer.add(record):
-            self._queue(sealed)
+            return False
+        whole = True
+        for one in sealed:
+            whole = self._queue(one) and whole
+        return whole
 
     def _queue(self, sealed):
+        # False when there was no room; the store has counted it.
         try:
             self._store.put(sealed)
         except StoreFull:
-            # Counted by the store.
-            pass
+            return False
+        return True

@@ -68,4 +68,6 @@ def _limits(limits):
         raise ConfigError("policy limits")
     for limit in limits:
         bounded(limit, -550, 1250, "policy limit")
+    if limits[0] >= limits[1] or limits[2] < 1:
+        raise ConfigError("policy limits")
     return limits

@@ -19,6 +19,8 @@ from plumveil.uplink import Uplink
 
 GPS_RX_BYTES = 1024  # the receiver's second of sentences, with room
 FIX_MAX_MS = 60000  # longest search for a position; never over half a sample interval, so that no sample waits for it
+FAILED_STEPS_MAX = 5
+FAILED_STEP_WAIT_MS = 10000
 SHOCK_THRESHOLD_MG = 1116  # 6 steps of the sensor's 186 mg
 
 
@@ -33,18 +35,20 @@ def build():
     clock = Clock(time)
     drops = Drops()
     store = Store(wire.FOLDER_QUEUE, drops)
-    pipeline = build_pipeline(secrets, config, store, drops, os.urandom(wire.BOOT_SALT_BYTES))
-    sensors, receiver = build_sensors(config, clock)
     uplink = build_uplink(config, clock)
+    # Before anything random is drawn.
+    uplink.power_on()
+    pipeline = build_pipeline(secrets, config, store, drops, os.urandom(wire.KEY_BYTES))
+    sensors, receiver = build_sensors(config, clock)
     health = build_health(clock, uplink)
     return App(pipeline, config.policy, store, drops, clock, sensors, health, receiver, uplink, os.urandom)
 
 
-def build_pipeline(secrets, config, store, drops, boot_salt):
+def build_pipeline(secrets, config, store, drops, boot_secret):
     # The stages from raw values to the queue.
     policy = config.policy
     pseudonyms = Pseudonyms(secrets.k_id, secrets.tenant, secrets.epoch0_day)
-    keys = KeyChain(secrets.k_chain, secrets.epoch0_day, boot_salt)
+    keys = KeyChain(secrets.k_chain, secrets.epoch0_day, boot_secret)
     return Pipeline(
         Consent(config.consent, policy),
         Minimiser(policy, drops),
@@ -138,7 +142,24 @@ def build_health(clock, uplink):
     return Health(clock, uplink.rssi_dbm, machine.reset_cause())
 
 
+def turn(app, reset):
+    # One turn of the loop. A fault nobody foresaw costs this step, not the node: it is counted, and
+    # after several in a row the board starts anew. reset: machine.reset.
+    try:
+        wait_ms = app.step()
+        app.failed_in_a_row = 0
+    except Exception:
+        app.failed_steps += 1
+        app.failed_in_a_row += 1
+        if app.failed_in_a_row >= FAILED_STEPS_MAX:
+            reset()
+        wait_ms = FAILED_STEP_WAIT_MS
+    app.clock.sleep_ms(wait_ms)
+
+
 def run(app):
-    # Steps for ever.
+    # Turns for ever.
+    import machine
+
     while True:
-        app.clock.sleep_ms(app.step())
+        turn(app, machine.reset)

@@ -16,26 +16,29 @@ SEGMENT_BYTES = 4096  # one LittleFS block: a file never takes less
 _HEAD = ">HIH"
 _HEAD_BYTES = 8
 _NAMES_BYTES = 16
+_ENOENT = 2
 _ENOSPC = 28
 
 
-def _frame_bytes(sealed):
-    return _HEAD_BYTES + _NAMES_BYTES + len(sealed.message)
-
-
 class Queue:
-    # One stream's queue in `folder`, at most segments_max segments; drops: Drops.
+    # One stream's queue in `folder`, at most segments_max segments; drops: Drops. What an earlier boot left is never
+    # appended to: its end may be torn. A filesystem that does not answer raises OSError from peek and ack, with
+    # nothing lost: the call may be made again.
     def __init__(self, folder, stream, segments_max, drops):
         make_folder(folder)
         self._folder = folder
         self._stream = stream
         self._segments_max = segments_max
         self._drops = drops
-        # Numbers of the segments, oldest first; what an earlier boot left is never appended to: its end may be torn.
-        self._segments = sorted(int(name, 16) for name in os.listdir(folder) if len(name) == 8)
+        # Numbers of the segments, oldest first.
+        self._segments = sorted(filter(None, (_number(name) for name in os.listdir(folder))))
         self._append_to = None
         self._offset = 0
         self._head = None
+        self._head_bytes = 0
+        self.count = 0
+        for number in self._segments:
+            self.count += self._messages(number, 0)
 
     def _path(self, number):
         return "%s/%08x" % (self._folder, number)
@@ -48,11 +51,12 @@ class Queue:
         for attempt in (0, 1):
             try:
                 self._append(frame)
+                self.count += 1
                 return
             except OSError as e:
-                # What a full disk left of the frame ends this segment.
+                # What was written of the frame ends this segment; the next try begins another.
                 self._append_to = None
-                if attempt or e.errno != _ENOSPC or not self._drop_oldest():
+                if attempt or (e.errno == _ENOSPC and not self._drop_oldest()):
                     self._drops.add(wire.R_QUEUE_FULL)
                     raise StoreFull(wire.STREAMS[self._stream])
 
@@ -70,57 +74,71 @@ class Queue:
     def _size(self, number):
         try:
             return os.stat(self._path(number))[6]
-        except OSError:
+        except OSError as e:
+            if e.errno != _ENOENT:
+                raise
             return 0
 
     def _drop_oldest(self):
         # Forces the oldest segment out and counts its messages; False when there is none.
         if not self._segments:
             return False
-        n = 0
-        offset = self._offset
-        frame = self._frame(self._segments[0], offset)
-        while frame is not None:
-            n += 1
-            offset += _frame_bytes(frame)
-            frame = self._frame(self._segments[0], offset)
+        n = self._messages(self._segments[0], self._offset)
         self._remove_segment()
+        self.count -= n
         self._drops.add(wire.R_QUEUE_FULL, n)
         return True
 
     def peek(self):
-        # The oldest Sealed not yet acknowledged, or None.
+        # The oldest Sealed not yet acknowledged, or None. A damaged message is passed over and counted.
         while self._head is None and self._segments:
-            number = self._segments[0]
-            frame = self._frame(number, self._offset)
-            if frame is None:
+            size, sealed = self._read(self._segments[0], self._offset)
+            if sealed is not None:
+                self._head, self._head_bytes = sealed, size
+            elif size:
+                self._offset += size
+                self.count -= 1
+                self._drops.add(wire.R_DAMAGED)
+            else:
                 self._remove_segment()
-                continue
-            self._head = frame
         return self._head
 
-    def _frame(self, number, offset):
-        # The frame at offset, or None at the segment's end, whether whole or torn.
+    def _read(self, number, offset):
+        # (size of the frame at offset, Sealed): no Sealed when the frame is damaged, size 0 at the segment's end,
+        # whole or torn.
         try:
             with open(self._path(number), "rb") as f:
                 f.seek(offset)
                 head = f.read(_HEAD_BYTES)
-                if len(head) < _HEAD_BYTES:
-                    return None
-                length, crc, epoch = struct.unpack(_HEAD, head)
-                if length > wire.MESSAGE_MAX_BYTES:
-                    return None
-                rest = f.read(_NAMES_BYTES + length)
-        except OSError:
-            return None
-        if len(rest) != _NAMES_BYTES + length or crc32(rest, crc32(head[6:])) != crc:
-            return None
-        return Sealed(self._stream, epoch, rest[8:16], rest[:8], rest[16:])
+                length = struct.unpack(_HEAD, head)[0] if len(head) == _HEAD_BYTES else wire.MESSAGE_MAX_BYTES + 1
+                rest = f.read(_NAMES_BYTES + length) if length <= wire.MESSAGE_MAX_BYTES else b""
+        except OSError as e:
+            if e.errno != _ENOENT:
+                raise
+            return 0, None
+        if len(rest) < _NAMES_BYTES + length:
+            return 0, None
+        size = _HEAD_BYTES + len(rest)
+        _, crc, epoch = struct.unpack(_HEAD, head)
+        if crc32(rest, crc32(head[6:])) != crc:
+            return size, None
+        return size, Sealed(self._stream, epoch, rest[8:16], rest[:8], rest[16:])
+
+    def _messages(self, number, offset):
+        # Frames of a segment from offset on.
+        n = 0
+        size = self._read(number, offset)[0]
+        while size:
+            n += 1
+            offset += size
+            size = self._read(number, offset)[0]
+        return n
 
     def ack(self):
         # Forgets what peek returned; it is delivered.
-        self._offset += _frame_bytes(self._head)
+        self._offset += self._head_bytes
         self._head = None
+        self.count -= 1
         if self._offset >= self._size(self._segments[0]):
             self._remove_segment()
 
@@ -132,17 +150,15 @@ class Queue:
         self._head = None
         remove(self._path(number))
 
-    def count(self):
-        # Messages waiting.
-        n = 0
-        for i, number in enumerate(self._segments):
-            offset = 0 if i else self._offset
-            frame = self._frame(number, offset)
-            while frame is not None:
-                n += 1
-                offset += _frame_bytes(frame)
-                frame = self._frame(number, offset)
-        return n
+
+def _number(name):
+    # A segment's number from its file name, None for a file that is none.
+    if len(name) != 8:
+        return None
+    try:
+        return int(name, 16)
+    except ValueError:
+        return None
 
 
 class Store:
@@ -172,7 +188,5 @@ class Store:
         self._queues[sealed.stream].ack()
 
     def count(self):
-        n = 0
-        for queue in self._queues:
-            n += queue.count()
-        return n
+        # Messages waiting.
+        return sum([queue.count for queue in self._queues])

@@ -21,18 +21,36 @@ def topic(sealed):
     )
 
 
-class Tls:
-    # What umqtt takes for an SSLContext: trusts ca_der alone, insists on certificate and host name, and remembers the
-    # socket beneath, since a TLS socket of the port takes no time limit itself.
+class Limited:
+    # A socket as umqtt uses it, with every wait bounded: umqtt takes the limit off once a byte has come, and a TLS
+    # socket of the port has none of its own. sock: what to read and write; beneath: the socket that carries the
+    # limit.
+    def __init__(self, sock, beneath):
+        self._sock = sock
+        self._beneath = beneath
+
+    def setblocking(self, on):
+        self._beneath.settimeout(SOCKET_TIMEOUT_S if on else 0)
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+
+class Wrap:
+    # What umqtt takes for an SSLContext. With a CA: TLS that trusts it alone and insists on certificate and host
+    # name; without: the plain socket.
     def __init__(self, ssl, ca_der):
-        self.socket = None
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context.verify_mode = ssl.CERT_REQUIRED
-        self._context.load_verify_locations(cadata=ca_der)
+        self._context = None
+        if ca_der is not None:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self._context.verify_mode = ssl.CERT_REQUIRED
+            self._context.load_verify_locations(cadata=ca_der)
 
     def wrap_socket(self, sock, server_hostname):
-        self.socket = sock
-        return self._context.wrap_socket(sock, server_hostname=server_hostname)
+        sock.settimeout(SOCKET_TIMEOUT_S)
+        if self._context is None:
+            return Limited(sock, sock)
+        return Limited(self._context.wrap_socket(sock, server_hostname=server_hostname), sock)
 
 
 class Uplink:
@@ -49,65 +67,84 @@ class Uplink:
         self._clock = clock
         self._set_time = set_time
 
+    def power_on(self):
+        # Starts the radio: only then is the chip's random number generator fed by noise.
+        self._wlan.active(True)
+
     def rssi_dbm(self):
-        return self._wlan.status("rssi") if self._wlan.isconnected() else None
+        # None when not joined; the link may go while we ask.
+        try:
+            return self._wlan.status("rssi") if self._wlan.isconnected() else None
+        except OSError:
+            return None
 
     def join(self):
-        # Joins the access point and sees to the time. LinkDown when there is none.
-        wlan = self._wlan
-        if not wlan.isconnected():
-            wlan.active(True)
-            wlan.connect(self._wifi[0], self._wifi[1])
-            since_ms = self._clock.ticks_ms()
-            while not wlan.isconnected():
-                if self._clock.elapsed_ms(since_ms) > JOIN_TIMEOUT_MS:
-                    raise LinkDown("access point")
-                self._clock.sleep_ms(100)
-        if not self._clock.trusted():
-            try:
+        # Joins the access point and sees to the time. LinkDown when there is none, whatever the port says of it.
+        try:
+            self._join()
+            if not self._clock.trusted():
                 self._set_time()
-            except OSError:
-                raise LinkDown("time server")
+        except (OSError, RuntimeError, ValueError):
+            raise LinkDown("access point or time server")
+
+    def _join(self):
+        wlan = self._wlan
+        if wlan.isconnected():
+            return
+        wlan.active(True)
+        wlan.connect(self._wifi[0], self._wifi[1])
+        since_ms = self._clock.ticks_ms()
+        while not wlan.isconnected():
+            if self._clock.elapsed_ms(since_ms) > JOIN_TIMEOUT_MS:
+                # Left asking, the port refuses the next connect.
+                wlan.disconnect()
+                raise LinkDown("access point")
+            self._clock.sleep_ms(100)
 
     def deliver(self, store):
         # Sends what is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the rest
         # waits.
         sent = 0
         self.join()
-        while True:
-            head = store.peek()
-            if head is None:
-                return sent
+        head = store.peek()
+        while head is not None:
+            client = self._connect(head.session)
+            session = head.session
             try:
-                sent += self._session(store, head.session)
-            except (OSError, ValueError):
-                # The port's TLS says ValueError of a certificate that does not hold.
-                raise LinkDown("broker")
-            except Exception as e:
-                # umqtt has an exception of its own, outside OSError, for what the broker refuses.
-                if type(e).__name__ != "MQTTException":
-                    raise
-                raise LinkDown("broker refused")
-
-    def _session(self, store, session):
-        host, port, ca_der = self._broker
-        tls = Tls(self._ssl, ca_der) if ca_der is not None else None
-        client = self._client(hexlify(session), host, port, keepalive=KEEPALIVE_S, ssl=tls)
-        client.connect(timeout=SOCKET_TIMEOUT_S)
-        limited = tls.socket if tls else client.sock
-        sent = 0
-        try:
-            head = store.peek()
-            while head is not None and head.session == session:
-                # wait_msg takes the time limit off the socket once a byte has come.
-                limited.settimeout(SOCKET_TIMEOUT_S)
-                client.publish(topic(head), head.message, qos=1)
-                store.ack(head)
-                sent += 1
-                head = store.peek()
-        finally:
-            try:
-                client.disconnect()
-            except OSError:
-                client.sock.close()
+                while head is not None and head.session == session:
+                    _guarded(client.publish, topic(head), head.message, False, 1)
+                    store.ack(head)
+                    sent += 1
+                    head = store.peek()
+            finally:
+                _leave(client)
         return sent
+
+    def _connect(self, session):
+        host, port, ca_der = self._broker
+        wrap = Wrap(self._ssl, ca_der)
+        client = self._client(hexlify(session), host, port, keepalive=KEEPALIVE_S, ssl=wrap)
+        _guarded(client.connect, True, SOCKET_TIMEOUT_S)
+        return client
+
+
+def _guarded(call, *arguments):
+    # Whatever the client makes of a broker that is gone, refuses or talks nonsense: umqtt has an exception of its
+    # own, asserts, and indexes answers that were cut short; TLS says ValueError of a certificate that does not hold.
+    try:
+        return call(*arguments)
+    except MemoryError:
+        raise
+    except Exception:
+        raise LinkDown("broker")
+
+
+def _leave(client):
+    # Closes the session; nothing depends on how it ends.
+    try:
+        _guarded(client.disconnect)
+    except LinkDown:
+        try:
+            client.sock.close()
+        except OSError:
+            pass

@@ -99,6 +99,8 @@ R_SAME_CELL = 6
 R_SENSOR_FAULT = 7
 R_CLOCK = 8
 R_QUEUE_FULL = 9
+R_MISSED = 10
+R_DAMAGED = 11
 RULES = (
     (R_NOT_ON_LIST, "not_on_list"),  # a field the policy does not name
     (R_OUT_OF_RANGE, "out_of_range"),  # outside FIELDS' limits
@@ -108,7 +110,9 @@ RULES = (
     (R_SAME_CELL, "same_cell"),  # the cell did not change
     (R_SENSOR_FAULT, "sensor_fault"),  # absent, timed out, bad CRC
     (R_CLOCK, "clock"),  # no trusted time
-    (R_QUEUE_FULL, "queue_full"),  # the queue's bound forced it out
+    (R_QUEUE_FULL, "queue_full"),  # a message that the queue's bound forced out
+    (R_MISSED, "missed"),  # a reading whose time passed while the node was busy
+    (R_DAMAGED, "damaged"),  # a queued message that flash did not give back whole
 )
 
 # --- events: (code, name, what K_ARGUMENT carries) ---------------------------------------------------------------
@@ -146,6 +150,7 @@ L_STEP = "step"
 L_SEAL = "seal"
 L_ID = "id"
 L_SESSION = "session"
+L_SALT = "salt"
 
 # --- drops that stay on the node: their number follows the receiver's input, and only a cell may (P3) --------------
 RULES_LOCAL = (R_NO_FIX, R_BAD_SENTENCE, R_SAME_CELL)
@@ -154,7 +159,7 @@ RULES_LOCAL = (R_NO_FIX, R_BAD_SENTENCE, R_SAME_CELL)
 # secrets: [body bstr, SHA-256(body) cut to 8 bytes]; config: [body bstr, HMAC-SHA256(k_config, body)].
 FILE_SECRETS = "/pv/secrets.bin"
 FILE_CONFIG = "/pv/config.bin"
-FILE_CELL = "/pv/cell.bin"  # the held cell, [tier, row, column]
+FILE_CELL = "/pv/cell.bin"  # what was reported last: [consent serial, tier, row, column]
 FOLDER_QUEUE = "/pv/q"
 CHECK_BYTES = 8
 S_K_ID = 1  # bstr 32

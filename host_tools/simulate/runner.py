@@ -46,8 +46,10 @@ def _count(head):
     _ack(head)
     _acknowledged += 1
 app.store.ack = _count
+def _reset():
+    raise RuntimeError("the node gave up and reset itself")
 def _turn():
-    app.clock.sleep_ms(app.step())
+    service.turn(app, _reset)
     _vm.progress(str(world.current.elapsed_ms // 1000))
     return world.current.now_ms < {end_s} * 1000
 """
@@ -214,11 +216,13 @@ def _run_node(
         if not turns.ok:
             raise PlumveilError(_failure(spec.name, turns.error))
         told = json.loads(_run(vm, spec.name, _STOP).strip().splitlines()[-1])
-    return _ended(told)
+    return _ended(spec.name, told)
 
 
-def _ended(told: Any) -> _Ended:
+def _ended(name: str, told: Any) -> _Ended:
     status, acknowledged, receiver_bytes = told
+    if status["failed_steps"]:
+        raise PlumveilError(f"node {name}: {status['failed_steps']} steps of its schedule failed")
     dropped = {str(rule): int(n) for rule, n in status["dropped"].items()}
     return _Ended(int(acknowledged), dropped, int(status["queued"]), int(receiver_bytes))
 

@@ -14,6 +14,8 @@ RULE_WORDS = {
     wire.R_SENSOR_FAULT: "A sensor did not answer, or failed its checksum.",
     wire.R_CLOCK: "The node had no trusted time, and without time there is no pseudonym to send under.",
     wire.R_QUEUE_FULL: "The queue on flash was full and its bound forced the oldest out.",
+    wire.R_MISSED: "The node was busy or off when the reading was due.",
+    wire.R_DAMAGED: "The flash did not give a queued message back whole.",
 }
 
 LIMITS = (

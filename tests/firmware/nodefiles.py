@@ -14,6 +14,7 @@ K_CONFIG = bytes(range(64, 96))
 EPOCH0_DAY = 20600  # 2026-05-27
 NOON_S = (EPOCH0_DAY + 2) * 86400 + 43200
 SALT = bytes(range(200, 216))
+BOOT_SECRET = bytes(range(200, 232))
 
 
 def policy_map():
@@ -92,8 +93,8 @@ class Kept:
         return [sealed.message for sealed in self.sealed if sealed.stream == stream]
 
 
-def pipeline(consent=None, salt=SALT):
+def pipeline(consent=None, boot_secret=BOOT_SECRET):
     # (Pipeline, Kept, Drops) of a node with this consent map.
     store, drops = Kept(), Drops()
     config = Config(config_bytes(config_map(consent)), K_CONFIG)
-    return build_pipeline(Secrets(secrets_bytes()), config, store, drops, salt), store, drops
+    return build_pipeline(Secrets(secrets_bytes()), config, store, drops, boot_secret), store, drops

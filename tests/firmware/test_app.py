@@ -3,7 +3,7 @@ import unittest
 
 import nodefiles
 
-from plumveil import wire
+from plumveil import service, wire
 from plumveil.app import App
 from plumveil.clock import Clock
 from plumveil.drops import Drops
@@ -46,6 +46,10 @@ class Pipeline:
 
     def take_position(self, t_s, trusted, receiver):
         self.calls.append(("position", t_s))
+        self.search()
+
+    def search(self):
+        pass
 
     def take_health(self, t_s, values):
         self.calls.append(("health", t_s, values))
@@ -106,7 +110,8 @@ def run(app, time, seconds):
     end_ms = time.ms + seconds * 1000
     steps = 0
     while time.ms < end_ms:
-        time.ms += max(1, app.step())
+        wait_ms = app.step()
+        time.ms += max(1, wait_ms)
         steps += 1
     return steps
 
@@ -132,7 +137,7 @@ class Schedule(unittest.TestCase):
         app.step()
         self.assertEqual(pipeline.calls[0], ("take", START_S, {wire.F_BATTERY: 4000}))
         self.assertEqual(drops.totals, {wire.R_SENSOR_FAULT: 1})
-        self.assertEqual(pipeline.calls[2][2], {wire.F_UPTIME: 1, wire.F_QUEUE: 2, wire.F_SENSOR_FAULTS: 1})
+        self.assertEqual(pipeline.calls[1][2], {wire.F_UPTIME: 1, wire.F_QUEUE: 2, wire.F_SENSOR_FAULTS: 1})
 
     def test_uploads_every_hour_and_at_once_on_an_alarm(self):
         app, time, pipeline, uplink, _ = node(START_S + 17)
@@ -173,6 +178,36 @@ class Schedule(unittest.TestCase):
         app.step()
         self.assertEqual(pipeline.calls[0][:2], ("take", START_S))
 
+    def test_how_long_a_search_takes_shows_nowhere(self):
+        calls = []
+        for search_ms in (1000, 55000, 149000):
+            app, time, pipeline, _, drops = node(START_S + 17)
+            pipeline.search = lambda: time.sleep_ms(search_ms)
+            run(app, time, 7 * 3600)
+            calls.append(pipeline.calls)
+            self.assertEqual(drops.totals, {})
+        self.assertEqual(calls[0], calls[1])
+        self.assertEqual(calls[0], calls[2])
+
+    def test_slots_that_passed_unread_are_counted(self):
+        app, time, pipeline, _, drops = node()
+        app.step()
+        time.ms += 1500000
+        app.step()
+        self.assertEqual(drops.totals, {wire.R_MISSED: 4})
+
+    def test_a_step_that_fails_costs_that_step_and_a_board_that_only_fails_starts_anew(self):
+        app, time, pipeline, _, _ = node()
+        app.step = lambda: 1 // 0
+        resets = []
+        for n in range(service.FAILED_STEPS_MAX):
+            self.assertEqual(resets, [])
+            service.turn(app, lambda: resets.append(n))
+        self.assertEqual(resets, [service.FAILED_STEPS_MAX - 1])
+        del app.step
+        service.turn(app, self.fail)
+        self.assertEqual((app.failed_steps, app.failed_in_a_row), (service.FAILED_STEPS_MAX, 0))
+
     def test_stop_closes_and_delivers(self):
         app, _, pipeline, uplink, _ = node()
         app.stop()
@@ -181,7 +216,7 @@ class Schedule(unittest.TestCase):
     def test_status_names_the_rules(self):
         app, _, _, _, drops = node()
         drops.add(wire.R_NO_FIX, 3)
-        self.assertEqual(app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1})
+        self.assertEqual(app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0})
 
 
 if __name__ == "__main__":

@@ -58,6 +58,12 @@ class ConfigTest(unittest.TestCase):
                 parts[wire.C_POLICY][key] = value
                 self.refused(parts)
 
+    def test_limits_that_make_no_sense(self):
+        for limits in ([80, 20, 30], [20, 20, 30], [20, 80, 0], [20, 80], [20, 80, 30, 1]):
+            parts = nodefiles.config_map()
+            parts[wire.C_POLICY][wire.P_LIMITS] = limits
+            self.refused(parts)
+
     def test_unknown_field_and_step_out_of_bounds(self):
         for fields in ({99: 1}, {1: 0}, {1: -1}, {1: 10**6}, {1: True}, {"temperature": 1}):
             parts = nodefiles.config_map()

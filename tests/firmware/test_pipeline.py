@@ -6,8 +6,10 @@ import nodefiles
 import scratch
 
 from plumveil import wire
+from plumveil.alarm import Alarms
 from plumveil.drops import Drops
-from plumveil.errors import SealRefused
+from plumveil.errors import SealRefused, StoreFull
+from plumveil.held import HeldCell
 from plumveil.keys import PARTIAL_IV_MAX, KeyChain
 from plumveil.minimise import Minimiser
 from plumveil.pack import Batch, Packer, padded
@@ -61,14 +63,18 @@ class Minimise(unittest.TestCase):
         )
         self.assertEqual(self.drops.totals, {wire.R_OUT_OF_RANGE: 3})
 
-    def test_a_parked_node_reports_once(self):
-        first, held = self.minimiser.position(Fix(NOW_S + 17, 49026566, 12065272), 3, 7, None)
+    def test_a_parked_node_reports_once_a_consent(self):
+        held = HeldCell(scratch.folder() + "/cell.bin")
+        first, cell = self.minimiser.position(Fix(NOW_S + 17, 49026566, 12065272), 3, 7, held)
         self.assertEqual(first.t_s % wire.POSITION_TIME_S, 0)
         self.assertEqual(sorted(first.values), [wire.K_CELL, wire.K_CONSENT])
-        again, held = self.minimiser.position(Fix(NOW_S + 300, 49026600, 12065300), 3, 7, held)
+        held.hold(cell, 7)
+        again, _ = self.minimiser.position(Fix(NOW_S + 300, 49026600, 12065300), 3, 7, held)
         self.assertIs(again, None)
         self.assertEqual(self.drops.totals, {wire.R_SAME_CELL: 1})
         self.assertEqual(self.drops.take(), {})
+        renewed, same = self.minimiser.position(Fix(NOW_S + 600, 49026600, 12065300), 3, 8, held)
+        self.assertEqual((renewed.values[wire.K_CONSENT], same), (8, cell))
 
 
 class Path(unittest.TestCase):
@@ -91,8 +97,8 @@ class Path(unittest.TestCase):
 
     def test_same_input_same_bytes_and_another_boot_none_of_them(self):
         runs = []
-        for salt in (nodefiles.SALT, nodefiles.SALT, bytes(16)):
-            pipeline, store, _ = nodefiles.pipeline(salt=salt)
+        for secret in (nodefiles.BOOT_SECRET, nodefiles.BOOT_SECRET, bytes(32)):
+            pipeline, store, _ = nodefiles.pipeline(boot_secret=secret)
             self.run_day(pipeline)
             runs.append(store.of(wire.READINGS))
         self.assertEqual(runs[0], runs[1])
@@ -154,6 +160,53 @@ class Path(unittest.TestCase):
         pipeline.take_position(NOW_S, True, gps)
         self.assertEqual(len(store.of(wire.LOCATION)), 1)
 
+    def test_consent_gone_erases_the_cell_even_without_a_receiver(self):
+        pipeline, _, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline.take_position(NOW_S, True, Gps([(49026566, 12065272)]))
+        with open(wire.FILE_CELL + ".new", "wb") as f:
+            f.write(b"left by a power cut")
+        pipeline.take_position(NOW_S + 2 * 86400, True, None)
+        for path in (wire.FILE_CELL, wire.FILE_CELL + ".new"):
+            with self.assertRaises(OSError):
+                open(path).close()
+
+    def test_a_position_that_found_no_room_is_reported_later(self):
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        gps = Gps([(49026566, 12065272)] * 3)
+        put, store.put = store.put, self.full
+        pipeline.take_position(NOW_S, True, gps)
+        store.put = put
+        for n in (1, 2):
+            pipeline.take_position(NOW_S + n * 300, True, gps)
+        self.assertEqual(len(store.of(wire.LOCATION)), 1)
+
+    def full(self, sealed):
+        raise StoreFull("location")
+
+    def test_a_clock_set_back_a_day_refuses_and_keeps_the_batch(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
+        pipeline.take(midnight_s, {wire.F_TEMPERATURE: 4800})
+        for n in range(3):
+            pipeline.take(midnight_s - 86400 + n * 300, {wire.F_TEMPERATURE: 4800})
+            pipeline.tick(midnight_s - 86400 + n * 300)
+        self.assertEqual(drops.totals, {wire.R_CLOCK: 3})
+        pipeline.take(midnight_s + 300, {wire.F_TEMPERATURE: 4800})
+        pipeline.close()
+        self.assertEqual([sealed.epoch for sealed in store.sealed], [3])
+
+    def test_no_two_streams_or_epochs_share_a_salt(self):
+        chain = KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.BOOT_SECRET)
+        salts = [chain.seal(stream, NOW_S + day * 86400).salt for day in range(3) for stream in range(4)]
+        self.assertEqual(len(set(salts)), 12)
+
+    def test_limits_close_together_alarm_again(self):
+        alarms = Alarms([20, 28, 30])
+        raised = [
+            len(alarms.check(Coarse(0, n, {wire.F_TEMPERATURE: t}))) for n, t in enumerate((24, 35, 24, 35, 24, 10))
+        ]
+        self.assertEqual(raised, [0, 1, 0, 1, 0, 1])
+
     def test_drops_are_reported_with_health_and_not_the_receivers(self):
         pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
         pipeline.take_position(NOW_S, True, Gps([None]))
@@ -186,7 +239,7 @@ class Packing(unittest.TestCase):
 
 class Keys(unittest.TestCase):
     def chain(self):
-        return KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.SALT)
+        return KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.BOOT_SECRET)
 
     def test_no_key_and_nonce_twice(self):
         chain = self.chain()
@@ -223,9 +276,9 @@ class Keys(unittest.TestCase):
 
     def test_wrong_lengths_refuse(self):
         with self.assertRaises(SealRefused):
-            KeyChain(bytes(31), 0, bytes(16))
+            KeyChain(bytes(31), 0, bytes(32))
         with self.assertRaises(SealRefused):
-            KeyChain(bytes(32), 0, bytes(15))
+            KeyChain(bytes(32), 0, bytes(31))
 
 
 if __name__ == "__main__":

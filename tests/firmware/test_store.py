@@ -33,7 +33,8 @@ class QueueTest(unittest.TestCase):
         queue = self.queue()
         for n in range(60):
             queue.put(sealed(n))
-        self.assertEqual(queue.count(), 60)
+        self.assertEqual(queue.count, 60)
+        self.assertEqual(self.queue().count, 60)
         self.assertEqual(self.drain(queue), list(range(60)))
         self.assertEqual(os.listdir(self.folder), [])
 
@@ -75,6 +76,37 @@ class QueueTest(unittest.TestCase):
             again = self.queue()
             again.put(sealed(9))
             self.assertEqual(self.drain(again), [0, 1, 9])
+
+    def test_a_damaged_message_costs_itself_alone_and_is_counted(self):
+        queue = self.queue()
+        for n in range(10):
+            queue.put(sealed(n))
+        path = self.folder + "/" + os.listdir(self.folder)[0]
+        with open(path, "rb") as f:
+            whole = bytearray(f.read())
+        whole[len(whole) // 10 + 100] ^= 1
+        with open(path, "wb") as f:
+            f.write(whole)
+        again = self.queue()
+        self.assertEqual(self.drain(again), [0, 2, 3, 4, 5, 6, 7, 8, 9])
+        self.assertEqual((self.drops.totals, again.count), ({wire.R_DAMAGED: 1}, 0))
+
+    def test_a_disk_that_does_not_answer_erases_nothing(self):
+        queue = self.queue()
+        queue.put(sealed(1))
+        path = queue._path
+        queue._path = lambda number: self.folder + "/" + "x" * 4000
+        with self.assertRaises(OSError):
+            queue.peek()
+        queue._path = path
+        self.assertEqual(self.drain(queue), [1])
+
+    def test_a_foreign_file_is_left_aside(self):
+        self.queue().put(sealed(1))
+        for name in ("read.me1", "notes"):
+            with open(self.folder + "/" + name, "w") as f:
+                f.write("x")
+        self.assertEqual(self.drain(self.queue()), [1])
 
     def test_a_flipped_bit_is_never_delivered(self):
         self.queue().put(sealed(1, size=20))

@@ -1,4 +1,4 @@
-"""Makes messages for tests, sound ones and deliberately broken ones, with the reference encoder; never with the decoder.
+"""Makes messages for tests, sound and deliberately broken ones, with the reference encoder; never with the decoder.
 
 One node ("fridge") with fixed keys, a policy of version 1, a wider one of version 2, and a consent for an hour.
 """

@@ -4,7 +4,7 @@ import ssl
 import time
 
 import pytest
-from umqtt.simple import MQTTClient  # type: ignore[import-not-found]
+from umqtt.simple import MQTTClient, MQTTException  # type: ignore[import-not-found]
 
 from host_tools.broker import BrokerUrl, Collector, EmbeddedBroker
 from plumveil.clock import Clock
@@ -12,7 +12,7 @@ from plumveil.drops import Drops
 from plumveil.errors import ConfigError, LinkDown
 from plumveil.store import Store
 from plumveil.trust import Sealed
-from plumveil.uplink import Uplink
+from plumveil.uplink import SOCKET_TIMEOUT_S, Uplink, Wrap
 
 
 class Wlan:
@@ -25,6 +25,9 @@ class Wlan:
         return self.there
 
     def active(self, on: bool) -> None:
+        pass
+
+    def disconnect(self) -> None:
         pass
 
     def connect(self, ssid: str, key: str) -> None:
@@ -162,15 +165,59 @@ def test_a_broker_that_stops_in_the_middle_loses_nothing(store) -> None:
         assert uplink.deliver(store) == 1
 
 
-def test_a_certificate_refused_as_the_port_says_it(store) -> None:
+@pytest.mark.parametrize("kind", [ValueError, OSError, IndexError, AssertionError, TypeError, MQTTException])
+@pytest.mark.parametrize("call", ["connect", "publish", "disconnect"])
+def test_whatever_the_client_makes_of_a_broken_broker(store, kind, call) -> None:
+    """The frozen client asserts and indexes what it reads; the port's TLS says ValueError of a bad certificate."""
     store.put(sealed(1))
 
-    class Refusing(MQTTClient):
-        def connect(self, *args, **kwargs):
-            raise ValueError("The certificate is not correctly signed by the trusted CA")
+    def fail(*_):
+        raise kind("certificate")
+
+    with EmbeddedBroker(tls=False) as broker:
+        uplink = make(broker.url, None)
+        uplink._client = type("Failing", (MQTTClient,), {call: fail})
+        if call == "disconnect":
+            assert uplink.deliver(store) == 1
+        else:
+            with pytest.raises(LinkDown):
+                uplink.deliver(store)
+            assert store.count() == 1
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+def test_an_access_point_that_the_port_complains_of(store, kind) -> None:
+    def connect(ssid: str, key: str) -> None:
+        raise kind("Wifi Internal State Error")
+
+    wlan = Wlan(there=False)
+    wlan.connect = connect  # type: ignore[method-assign]
+    with pytest.raises(LinkDown):
+        make("mqtt://127.0.0.1:1", None, wlan).deliver(store)
+
+
+def test_a_time_server_that_answers_too_short(store) -> None:
+    def set_time() -> None:
+        raise ValueError("buffer too small")
 
     uplink = make("mqtt://127.0.0.1:1", None)
-    uplink._client = Refusing
+    uplink._set_time = set_time
+    uplink._clock.trusted = lambda: False
     with pytest.raises(LinkDown):
-        uplink.deliver(store)
-    assert store.count() == 1
+        uplink.join()
+
+
+def test_the_client_cannot_take_the_time_limit_off() -> None:
+    class Beneath:
+        limit_s = None
+
+        def settimeout(self, limit_s):
+            self.limit_s = limit_s
+
+    beneath = Beneath()
+    wrapped = Wrap(None, None).wrap_socket(beneath, "host")
+    assert beneath.limit_s == SOCKET_TIMEOUT_S
+    wrapped.setblocking(False)
+    assert beneath.limit_s == 0
+    wrapped.setblocking(True)
+    assert beneath.limit_s == SOCKET_TIMEOUT_S

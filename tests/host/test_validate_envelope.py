@@ -31,7 +31,7 @@ HEADERS = [
     ({wire.COSE_HDR_KID: 7}, "protected[4]"),
     ({wire.COSE_HDR_PARTIAL_IV: b""}, "protected[6]"),
     ({wire.COSE_HDR_PARTIAL_IV: b"\x00\x01"}, "protected[6]"),
-    ({wire.COSE_HDR_PARTIAL_IV: b"\x01" * 5}, "protected[6]"),
+    ({wire.COSE_HDR_PARTIAL_IV: b"\x01" * 6}, "protected[6]"),
     ({wire.COSE_HDR_PARTIAL_IV: 1}, "protected[6]"),
     ({5: bytes(13)}, "protected"),
     ({HEADER: None}, "protected"),
@@ -55,7 +55,7 @@ def test_cose_header(change: dict[int, Any], where: str) -> None:
 
 
 @pytest.mark.parametrize("policy", [0, 1, 23, 24, 255, 256, 65535])
-@pytest.mark.parametrize("counter", [0, 1, 255, 256, 65535, 2**32 - 1])
+@pytest.mark.parametrize("counter", [0, 1, 255, 256, 65535, 2**40 - 1])
 def test_a_header_with_any_policy_version_and_counter_is_read(policy: int, counter: int) -> None:
     message = verdict(sealed(wire.EVENTS, policy=policy, counter=counter))
     assert message.valid
@@ -151,8 +151,9 @@ def test_the_walk_and_the_explanation_agree(
     try:
         read = envelope.parse(data)
     except Refused as refused:
-        assert refused.finding.where.startswith("protected")
+        fault = refused.finding.where
     else:
+        fault = "protected"
         assert header == {
             wire.COSE_HDR_ALG: wire.COSE_ALG_AES_CCM_16_128_256,
             wire.COSE_HDR_KID: read.kid,
@@ -161,3 +162,4 @@ def test_the_walk_and_the_explanation_agree(
             ),
             HEADER: [wire.WIRE_VERSION, read.step, read.policy_version, read.boot_salt],
         }
+    assert fault.startswith("protected")

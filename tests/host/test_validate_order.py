@@ -1,4 +1,4 @@
-"""What the validator knows of messages seen before, of the clock, and of padding; and what it lets out of a finding."""
+"""What the validator knows of messages seen before, of the clock and of padding; and what a finding may say."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ K_ID = bytes(range(32))
 K_CHAIN = bytes(range(32, 64))
 TENANT = "acme"
 SALT = bytes(range(200, 216))
+BOOT_SECRET = bytes(range(200, 232))
 EPOCH0_DAY = 20600
 START_S = (EPOCH0_DAY + 2) * wire.EPOCH_S + 12 * 3600
 EDGES_E6 = (0, 1, -1, 999999, 1000000, 45000000, 60000000, 89999999, 90000000, -90000000, -89000000, 49026566)
@@ -85,7 +86,8 @@ def message_cases() -> dict[str, list[str]]:
     """The messages of one fixed day, by stream; tests/firmware/test_vectors.py feeds the same day to the pipeline."""
 
     def sealed(stream: int, step: int, counter: int, body: dict[int, Any]) -> str:
-        sender = reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, 2, SALT)
+        salt = derive.hkdf(BOOT_SECRET, derive.label(wire.L_SALT, 2, stream), length_bytes=wire.BOOT_SALT_BYTES)
+        sender = reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, 2, salt)
         return sender.seal(step, 1, counter, reference_encoder.plaintext(body)).hex()
 
     temperature = [48 + n % 7 for n in range(60)]

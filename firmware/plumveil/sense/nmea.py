@@ -212,7 +212,16 @@ class Receiver:
 
     def fix(self):
         # -> (lat_e6, lon_e6) in 1e-6 degree, or None when there was no fix in time, or no receiver. Powered and read
-        # only while this runs.
+        # only while this runs. Takes ttf_max_ms whatever comes: how soon there is a fix tells of sky and place.
+        started_ms = self._clock.ticks_ms()
+        try:
+            return self._powered()
+        finally:
+            left_ms = self._ttf_max_ms - self._clock.elapsed_ms(started_ms)
+            if left_ms > 0:
+                self._clock.sleep_ms(left_ms)
+
+    def _powered(self):
         self._power.value(1)
         try:
             return self._search()

@@ -1,0 +1,138 @@
+"""Verdicts and contents as people and programs see them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_tools import cells, render
+from host_tools.content import Batch, Event, Health, Position
+from host_tools.rules import Finding
+from host_tools.sources import Source
+from plumveil import wire
+from tests.host import messages
+
+START_S = 1780056000
+
+
+def lines(content: Batch | Position | Health | Event) -> list[tuple[int, str]]:
+    return list(render.rows(content))
+
+
+def test_a_batch_is_a_line_a_reading() -> None:
+    batch = Batch(START_S, 300, 3, (wire.F_TEMPERATURE, wire.F_HUMIDITY), [[48, -5, None], [90, None, None]])
+    assert lines(batch) == [
+        (START_S, "temperature 4.8 Cel, humidity 45 %RH"),
+        (START_S + 300, "temperature -0.5 Cel"),
+        (START_S + 600, "nothing"),
+    ]
+    assert render.content_json(batch) == {
+        "start_s": START_S,
+        "interval_s": 300,
+        "readings": 3,
+        "fields": {
+            "temperature": {"unit": "Cel", "values": [4.8, -0.5, None]},
+            "humidity": {"unit": "%RH", "values": [45, None, None]},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [
+        (wire.F_HEAP_FREE, 15, "heap_free 122880 B"),
+        (wire.F_UPTIME, 23, "uptime 82800 s"),
+        (wire.F_QUEUE, 4095, "queue 4095"),
+        (wire.F_RSSI, -12, "rssi -120 dBm"),
+        (wire.F_BATTERY, 187, "battery 3.74 V"),
+        (wire.F_SHOCK_PEAK, 160, "shock_peak 156.9 m/s2"),
+        (wire.F_TEMPERATURE, -550, "temperature -55 Cel"),
+        (wire.F_TEMPERATURE, 1249, "temperature 124.9 Cel"),
+    ],
+)
+def test_values_are_plain_numbers_with_units(field: int, value: int, text: str) -> None:
+    assert render.value_text(field, value) == text
+
+
+@pytest.mark.parametrize("field", [row[0] for row in wire.FIELDS])
+def test_no_two_values_of_a_field_look_alike(field: int) -> None:
+    row = next(row for row in wire.FIELDS if row[0] == field)
+    texts = [render.value_text(field, value) for value in range(row[4], row[5] + 1)]
+    assert len(set(texts)) == len(texts)
+    assert not any("e+" in text for text in texts)
+
+
+def test_a_position_is_a_cell_with_its_uncertainty() -> None:
+    cell = (3, 15372, 13974)
+    ((when, text),) = lines(Position(START_S, *cell, 7))
+    lat, lon = cells.centre(*cell)
+    assert when == START_S
+    assert text == f"area cell (1000 m) around {lat:.5f}, {lon:.5f} +-{cells.uncertainty_m(*cell)} m, consent 7"
+    shown = render.content_json(Position(START_S, *cell, 7))
+    assert (shown["cell"], shown["consent"]) == (list(cell), 7)
+    assert shown["feature"]["properties"]["centre"] == [lon, lat]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Event(1, wire.E_DROPS, 0, {wire.R_CLOCK: 2, wire.R_NO_CONSENT: 9}), "drops clock 2, no_consent 9"),
+        (Event(1, wire.E_TEMPERATURE_HIGH, 81, {}), "temperature_high 8.1 Cel"),
+        (Event(1, wire.E_TEMPERATURE_LOW, 0, {}), "temperature_low 0 Cel"),
+        (Event(1, wire.E_SHOCK, 20, {}), "shock 19.61 m/s2"),
+        (Event(1, wire.E_CONSENT, 3, {}), "consent area"),
+        (Event(1, wire.E_CONSENT, 0, {}), "consent off"),
+        (Event(1, wire.E_CONSENT, 99, {}), "consent 99"),
+    ],
+)
+def test_events_in_words(event: Event, text: str) -> None:
+    assert lines(event) == [(1, text)]
+    shown = render.content_json(event)
+    assert shown["event"] == text.split(" ", 1)[0]
+    assert shown["argument"] == event.argument
+
+
+def test_times_are_utc_and_never_fail() -> None:
+    assert render.time_text(START_S) == "2026-05-29 12:00:00Z"
+    for t_s in (0, -1, 2**31, 2**64, -(2**64)):
+        assert render.time_text(t_s)
+
+
+@settings(max_examples=200)
+@given(st.text())
+def test_file_names_cannot_command_a_terminal(name: str) -> None:
+    shown = render.place_text(Source(name, 3, b"", False))
+    assert shown.isprintable()
+    assert len(shown) == len(name) + 3
+    assert render.place_text(Source("\x1b[2J\udcff\u202e", 1, b"", False)) == "?[2J?? #1"
+
+
+def test_verdicts_as_json() -> None:
+    data = messages.sealed(wire.DEVICE, policy=2)
+    shown = render.verdict_json(Source("a.cbor", 4, data, False), messages.verdict(data))
+    assert json.loads(json.dumps(shown)) == {
+        "file": "a.cbor",
+        "number": 4,
+        "bytes": len(data),
+        "valid": True,
+        "duplicate": False,
+        "broken_off": False,
+        "findings": [],
+        "pseudonym": messages.sender(wire.DEVICE).kid.hex(),
+        "step": messages.STEP,
+        "policy_version": 2,
+        "node": "fridge",
+        "stream": "device",
+        "epoch": messages.EPOCH,
+    }
+    shown = render.verdict_json(Source("a.cbor", 5, b"", True), messages.verdict(b""))
+    assert shown["findings"] == [{"rule": "cose", "where": "message", "what": "empty"}]
+    assert shown["broken_off"]
+    assert {shown[key] for key in ("pseudonym", "step", "policy_version", "node", "stream", "epoch")} == {None}
+
+
+def test_a_finding_is_a_line() -> None:
+    assert render.finding_text(Finding("time", "time", "in the future")) == "time at time: in the future"
