@@ -1,6 +1,6 @@
 """Decodes the column code of a readings batch, documented to the bit at the end of plumveil.wire.
 
-Strict: every bit has one meaning, and bits left over are an error. Differences are read 14 bits at a time from
+Strict: every bit has one meaning, and bits left over are an error. Differences are read 16 bits at a time from
 tables that map a window of bits to all differences that end in it; only escapes and long codes go one by one.
 """
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from plumveil import wire
 
-WINDOW_BITS = 14
+WINDOW_BITS = 16
 _WINDOW_MASK = (1 << WINDOW_BITS) - 1
 _ALL_ONES = (1 << wire.RICE_ESCAPE) - 1
 _EARLY = "the column ends early"
@@ -153,7 +153,7 @@ def _values(bits: int, left: int, one: Spec, k: int, first: int, count: int) -> 
 
 def _slow(bits: int, left: int, one: Spec, k: int) -> tuple[int, int]:
     """(one difference of any length, bits left after it)."""
-    opening = bits << wire.RICE_ESCAPE - WINDOW_BITS >> left & _ALL_ONES
+    opening = bits >> left + WINDOW_BITS - wire.RICE_ESCAPE & _ALL_ONES
     quotient = wire.RICE_ESCAPE - (opening ^ _ALL_ONES).bit_length()
     if quotient == wire.RICE_ESCAPE:
         u, left = _take(bits, left - quotient, one.escape_bits, one)
@@ -175,7 +175,7 @@ def _row(k: int) -> list[_Entry | None]:
 
 
 def _fill(k: int, window: int) -> _Entry:
-    """Parses one window for parameter k and keeps the result; there are 16,384 per k, made when first met."""
+    """Parses one window for parameter k and keeps the result; there are 65,536 per k, made when first met."""
     differences: list[int] = []
     ends: list[int] = []
     at = 0
@@ -184,7 +184,7 @@ def _fill(k: int, window: int) -> _Entry:
         while at + quotient < WINDOW_BITS and window >> (WINDOW_BITS - 1 - at - quotient) & 1:
             quotient += 1
         end = at + quotient + 1 + k
-        if end > WINDOW_BITS:
+        if end > WINDOW_BITS or quotient >= wire.RICE_ESCAPE:
             break
         u = quotient << k | (window >> (WINDOW_BITS - end) & ((1 << k) - 1))
         differences.append(unzigzag(u))

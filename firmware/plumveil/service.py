@@ -148,7 +148,7 @@ def turn(app, reset):
     try:
         wait_ms = app.step()
         app.failed_in_a_row = 0
-    except Exception:
+    except Exception:  # noqa: BLE001
         app.failed_steps += 1
         app.failed_in_a_row += 1
         if app.failed_in_a_row >= FAILED_STEPS_MAX:

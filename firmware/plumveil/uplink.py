@@ -135,7 +135,7 @@ def _guarded(call, *arguments):
         return call(*arguments)
     except MemoryError:
         raise
-    except Exception:
+    except Exception:  # noqa: BLE001
         raise LinkDown("broker")
 
 
