@@ -89,7 +89,7 @@ def test_what_goes_the_short_way_reads_the_same_the_long_way(
 def test_a_sound_batch_goes_the_short_way() -> None:
     """Speed rests on it, and so does the test above."""
     for count in (1, 12, wire.BATCH_MAX):
-        values: list[int | None] = [7] * (count - 1) + [9]
+        values: list[int | None] = [7, *[9] * (count - 1)]
         plain = reference_encoder.plaintext(readings({wire.F_TEMPERATURE: values}))
         assert under_test._quick(plain, LIMITS) is not None
 
