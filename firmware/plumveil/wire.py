@@ -130,7 +130,7 @@ EVENT_NAMES = (
 )
 
 # --- column code (readings) --------------------------------------------------------------------------------------
-# Per column, most significant bit first: 1 bit "some missing"; if set, BATCH bits of presence; 4 bits Rice
+# Per column, most significant bit first: 1 bit "some missing"; if set, a bit of presence a reading; 4 bits Rice
 # parameter k, or RICE_CONSTANT: no differences follow, all are zero; first present value minus the field's lowest,
 # in the bits its range needs; then per further present value the zigzag difference u as u >> k ones (at most
 # RICE_ESCAPE), a zero, k low bits; after RICE_ESCAPE ones no zero follows but u in the bits of twice the range.
