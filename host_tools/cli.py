@@ -15,6 +15,7 @@ import typer
 from host_tools import cli_simulate
 from host_tools.errors import PlumveilError, UsageError
 
+INTERRUPTED = 130
 BROKEN_PIPE = 141  # what a shell reports of a program ended by SIGPIPE
 
 EPILOG = "Exit codes: 0 all messages valid, 1 some invalid, 2 wrong usage, 130 interrupted."
@@ -113,6 +114,10 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="plumveil")
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            print("plumveil: interrupted", file=sys.stderr)
+        raise
     except PlumveilError as error:
         print(f"plumveil: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

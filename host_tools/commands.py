@@ -1,6 +1,8 @@
 """The commands `decode` and `validate`: read messages, judge them one by one, print as they go. Keeps no message."""
 
 import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from rich.text import Text
 from host_tools import registry, render, rules, sources
 from host_tools.sources import Source
 from host_tools.validate import Message, Validator
+
+PIPE_COLUMNS = 160
 
 VALID, INVALID = 0, 1
 TABLE_ROWS = 400  # a table is printed in pieces of so many rows
@@ -173,4 +177,6 @@ class _Console(Console):
 
 
 def _console() -> Console:
-    return _Console(highlight=False, markup=False, soft_wrap=False)
+    # A pipe or a file has no width to fold a line for.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+    return _Console(highlight=False, markup=False, soft_wrap=False, width=width)

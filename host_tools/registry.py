@@ -115,10 +115,13 @@ def load(path: Path) -> Registry:
 
 def find(messages: str, given: Path | None) -> Path:
     """The key file for messages at a path: the one given, or keys.json beside them or one folder up, or what
-    the environment variable PLUMVEIL_KEYS names. UsageError when there is none.
+    the environment variable PLUMVEIL_KEYS names; for standard input, which lies beside nothing, that variable comes
+    before the working folder. UsageError when there is none.
     """
     if given is not None:
         return given
+    if messages == "-" and os.environ.get(KEYS_VARIABLE):
+        return Path(os.environ[KEYS_VARIABLE])
     folder = Path(messages)
     try:
         if not folder.is_dir():

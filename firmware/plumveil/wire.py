@@ -122,7 +122,7 @@ E_TEMPERATURE_LOW = 3
 E_SHOCK = 4
 E_CONSENT = 5
 EVENT_NAMES = (
-    (E_DROPS, "drops", "0; the counts stand in K_DROPS"),
+    (E_DROPS, "drops", "0; the counts stand under key 11"),
     (E_TEMPERATURE_HIGH, "temperature_high", "temperature in wire units"),
     (E_TEMPERATURE_LOW, "temperature_low", "temperature in wire units"),
     (E_SHOCK, "shock", "shock peak in wire units"),

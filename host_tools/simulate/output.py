@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from host_tools import registry
-from host_tools.errors import UsageError
+from host_tools.errors import PlumveilError, UsageError
 from host_tools.simulate.report import render
 from host_tools.simulate.results import Outcome
 from host_tools.simulate.runner import NodeRun
@@ -43,7 +43,8 @@ def check(out: Path) -> None:
 
 
 def write(out: Path, runs: Sequence[NodeRun], outcome: Outcome) -> None:
-    """Writes everything, in place of what an earlier run made. Errors: UsageError when it cannot be written."""
+    """Writes everything, in place of what an earlier run made. Errors: PlumveilError when it cannot be written; then
+    nothing of this run is left."""
     files: dict[str, bytes] = {}
     for run in runs:
         for number, message in enumerate(run.messages, 1):
@@ -61,8 +62,12 @@ def write(out: Path, runs: Sequence[NodeRun], outcome: Outcome) -> None:
         for name, data in files.items():
             _replace(out / name, data)
         _replace(out / MADE, json.dumps([*files, KEYS, MADE]).encode())
-    except OSError as error:
-        raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+    except (OSError, UsageError) as error:
+        for name in (*files, KEYS, MADE):
+            with contextlib.suppress(OSError):
+                (out / name).unlink()
+        why = error.strerror if isinstance(error, OSError) else error
+        raise PlumveilError(f"cannot write to {out}: {why}") from error
 
 
 def _made(out: Path) -> list[str]:
