@@ -2,15 +2,15 @@
 
 import os
 
+try:
+    import tempfile
+
+    # Goes with the process.
+    _kept = tempfile.TemporaryDirectory(prefix="plumveil-")
+    _base = _kept.name
+except ImportError:
+    _base = "/tmp"
 _made = 0
-
-
-def _base():
-    try:
-        import tempfile
-    except ImportError:
-        return "/tmp"
-    return tempfile.mkdtemp(prefix="plumveil-")
 
 
 def empty(path):
@@ -27,7 +27,7 @@ def empty(path):
 def folder():
     global _made
     _made += 1
-    path = "%s/scratch%d" % (_base(), _made)
+    path = "%s/scratch%d" % (_base, _made)
     try:
         empty(path)
     except OSError:
