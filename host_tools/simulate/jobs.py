@@ -73,8 +73,9 @@ def recorded_job(
 ) -> Job:
     """One node on a user's recordings. Errors: UsageError for a wrong name, file or number."""
     wired, policy = boards.load(board), load_profile(profile)
-    if consent not in TIER_NAMES:
-        raise UsageError(f"--consent: there are {', '.join(TIER_NAMES)}")
+    allowed = TIER_NAMES[: policy.ceiling + 1]
+    if consent not in allowed:
+        raise UsageError(f"--consent: profile {profile} allows {', '.join(allowed)}")
     curve = load_temperature(temperature, unit)
     log = load_nmea(nmea) if nmea else None
     surroundings = surroundings_of(curve, log, hours)

@@ -124,7 +124,7 @@ CSV = ("--temperature", "cargo.csv")
         ((*CSV, "--board", "ESP99"), "there are: ESP32_GENERIC, virtual"),
         ((*CSV, "--profile", "secret"), "general"),
         ((*CSV, "--consent", "house"), "off, region, district, area"),
-        ((*CSV, "--nmea", "drive.nmea", "--consent", "street"), "no finer than 'area'"),
+        ((*CSV, "--nmea", "drive.nmea", "--consent", "street"), "allows off, region, district, area"),
         ((*CSV, "--hours", "0"), "--hours must be"),
         ((*CSV, "--broker", "http://127.0.0.1"), "mqtt://"),
         ((*CSV, "--broker", "mqtt://broker.example"), "this very machine"),
