@@ -6,6 +6,7 @@ which is what those two calls alone would have to turn into readings; and our ow
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,7 @@ from host_tools.registry import Registry
 from host_tools.validate import Validator
 from plumveil import wire
 
-ROUNDS = 10
-TURNS = 8
+ROUNDS = 2000
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,10 @@ def _openings(messages: Sequence[bytes], registry: Registry) -> list[Opening]:
     return out
 
 
-def _least_us(work: Callable[[], object]) -> float:
-    best = float("inf")
-    for _ in range(ROUNDS):
-        since = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - since)
-    return best * 1e6
+def _us(work: Callable[[], object]) -> float:
+    since = time.perf_counter()
+    work()
+    return (time.perf_counter() - since) * 1e6
 
 
 def run(messages: Sequence[bytes], registry: Registry) -> HostFigures:
@@ -102,8 +99,12 @@ def run(messages: Sequence[bytes], registry: Registry) -> HostFigures:
         for opening, message in zip(openings, these, strict=True):
             opening.bare(message)
 
-    # In turns, so that a busy moment falls on all.
-    turns = [
-        (_least_us(ours), _least_us(lambda: bare(plain)), _least_us(lambda: bare(messages))) for _ in range(TURNS)
-    ]
-    return HostFigures(*(min(column) / len(messages) for column in zip(*turns, strict=True)))
+    # Each in turn, many times: a machine that changes its pace changes it for all.
+    works = (ours, lambda: bare(plain), lambda: bare(messages))
+    # As timeit does: no garbage collection of the rest of the process in between.
+    gc.disable()
+    try:
+        rounds = [tuple(_us(work) for work in works) for _ in range(ROUNDS)]
+    finally:
+        gc.enable()
+    return HostFigures(*(min(column) / len(messages) for column in zip(*rounds, strict=True)))
