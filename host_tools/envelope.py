@@ -11,8 +11,6 @@ from host_tools import rules, strict_cbor
 from host_tools.rules import Refused
 from plumveil import wire
 
-PARTIAL_IV_MAX_BYTES = 5
-POLICY_VERSION_MAX = 0xFFFF
 STEPS = wire.EPOCH_S // wire.STEP_S
 LABELS = (wire.COSE_HDR_ALG, wire.COSE_HDR_KID, wire.COSE_HDR_PARTIAL_IV, wire.HDR_PLUMVEIL)
 _OPENING = bytes((0xC0 | wire.COSE_TAG_ENCRYPT0, 0x83, 0x58))
@@ -71,7 +69,7 @@ def _header(data: bytes, at: int, end: int) -> tuple[bytes, int, int, int, bytes
     if (
         data[at : at + 6] != _ALG_AND_KID
         or data[kid_end] != wire.COSE_HDR_PARTIAL_IV
-        or not 1 <= size <= PARTIAL_IV_MAX_BYTES
+        or not 1 <= size <= wire.PARTIAL_IV_MAX_BYTES
         or (size > 1 and data[kid_end + 2] == 0)
         or data[iv_end : iv_end + 7] != _HEADER
     ):
@@ -130,8 +128,8 @@ def _explain_header(header: Any) -> None:
         raise Refused(rules.COSE, f"protected[{LABELS[0]}]", "not AES-CCM-16-128-256")
     if type(kid) is not bytes or len(kid) != wire.PSEUDONYM_BYTES:
         raise Refused(rules.COSE, f"protected[{LABELS[1]}]", f"not {wire.PSEUDONYM_BYTES} bytes")
-    if type(partial_iv) is not bytes or not 1 <= len(partial_iv) <= PARTIAL_IV_MAX_BYTES:
-        raise Refused(rules.COSE, f"protected[{LABELS[2]}]", f"not 1 to {PARTIAL_IV_MAX_BYTES} bytes")
+    if type(partial_iv) is not bytes or not 1 <= len(partial_iv) <= wire.PARTIAL_IV_MAX_BYTES:
+        raise Refused(rules.COSE, f"protected[{LABELS[2]}]", f"not 1 to {wire.PARTIAL_IV_MAX_BYTES} bytes")
     if partial_iv[0] == 0 and len(partial_iv) > 1:
         raise Refused(rules.COSE, f"protected[{LABELS[2]}]", "not minimal")
     if type(own) is not list or len(own) != 4:
@@ -141,7 +139,7 @@ def _explain_header(header: Any) -> None:
         raise Refused(rules.COSE, f"protected[{LABELS[3]}][0]", "unknown wire version")
     if type(step) is not int or not 0 <= step < STEPS:
         raise Refused(rules.COSE, f"protected[{LABELS[3]}][1]", f"not a step, 0 to {STEPS - 1}")
-    if type(policy_version) is not int or not 0 <= policy_version <= POLICY_VERSION_MAX:
-        raise Refused(rules.COSE, f"protected[{LABELS[3]}][2]", f"not a version, 0 to {POLICY_VERSION_MAX}")
+    if type(policy_version) is not int or not 0 <= policy_version <= wire.POLICY_VERSION_MAX:
+        raise Refused(rules.COSE, f"protected[{LABELS[3]}][2]", f"not a version, 0 to {wire.POLICY_VERSION_MAX}")
     if type(salt) is not bytes or len(salt) != wire.BOOT_SALT_BYTES:
         raise Refused(rules.COSE, f"protected[{LABELS[3]}][3]", f"not {wire.BOOT_SALT_BYTES} bytes")

@@ -6,8 +6,9 @@ Bounded: the pseudonym first met is forgotten first, and how many messages went 
 from bisect import bisect_left
 
 from host_tools import rules
-from host_tools.envelope import PARTIAL_IV_MAX_BYTES, Envelope
+from host_tools.envelope import Envelope
 from host_tools.rules import Finding
+from plumveil import wire
 
 HISTORY_MAX = 200_000  # messages remembered
 
@@ -42,7 +43,7 @@ class History:
         if track is None:
             track = self._tracks[name] = _Track()
         # Counters start anew with each step (the key is another), so the step counts first.
-        order = envelope.step << 8 * PARTIAL_IV_MAX_BYTES | envelope.partial_iv
+        order = envelope.step << 8 * wire.PARTIAL_IV_MAX_BYTES | envelope.partial_iv
         # The process's own keyed hash: two messages that share it by design cannot be made.
         digest = hash(data)
         at = len(track.orders)

@@ -43,7 +43,7 @@ class Profile(_Strict):
     """A policy as data; see ``host_tools/profiles/general.toml``. Intervals in seconds, steps in wire units."""
 
     name: str
-    version: Annotated[int, Field(ge=1, le=0xFFFF)]
+    version: Annotated[int, Field(ge=1, le=wire.POLICY_VERSION_MAX)]
     location_ceiling: str
     sample_s: Annotated[int, Field(ge=10, le=wire.INTERVAL_MAX_S)]
     position_s: Annotated[int, Field(ge=wire.POSITION_TIME_S, le=86400)]

@@ -31,7 +31,7 @@ class _Strict(BaseModel):
 class Policy(_Strict):
     """What one version of the policy lets out: {field id: step in wire units}, and the finest location tier."""
 
-    version: Annotated[int, Field(ge=0, le=0xFFFF)]
+    version: Annotated[int, Field(ge=0, le=wire.POLICY_VERSION_MAX)]
     fields: dict[int, Annotated[int, Field(ge=1)]]
     location_ceiling: Annotated[int, Field(ge=0, lt=len(wire.TIERS))]
 

@@ -22,11 +22,11 @@ def protected() -> str:
 protected-header = {{
   {wire.COSE_HDR_ALG} => {wire.COSE_ALG_AES_CCM_16_128_256},                 ; alg: AES-CCM-16-128-256
   {wire.COSE_HDR_KID} => bstr .size {wire.PSEUDONYM_BYTES},          ; kid: pseudonym of the stream in this epoch
-  {wire.COSE_HDR_PARTIAL_IV} => bstr .size (1..5),     ; Partial IV
+  {wire.COSE_HDR_PARTIAL_IV} => bstr .size (1..{wire.PARTIAL_IV_MAX_BYTES}),     ; Partial IV
   {wire.HDR_PLUMVEIL} => [
     wire-version: {wire.WIRE_VERSION},
     step: 0..{wire.EPOCH_S // wire.STEP_S - 1},            ; hour of the epoch
-    policy-version: 0..65535,
+    policy-version: 0..{wire.POLICY_VERSION_MAX},
     boot-salt: bstr .size {wire.BOOT_SALT_BYTES},
   ],
 }}

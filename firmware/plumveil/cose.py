@@ -5,7 +5,6 @@ from plumveil import wire
 from plumveil.cbor import dumps
 from plumveil.errors import SealRefused
 
-_PARTIAL_IV_BITS = 40
 # What is the same in every message is encoded once. The header's keys stand in the order of their encodings.
 _ALG_AND_KID = b"\xa4" + dumps(wire.COSE_HDR_ALG) + dumps(wire.COSE_ALG_AES_CCM_16_128_256) + dumps(wire.COSE_HDR_KID)
 _PARTIAL_IV = dumps(wire.COSE_HDR_PARTIAL_IV)
@@ -27,7 +26,7 @@ def enc_structure(protected, external_aad):
 def encrypt0(ccm, common_iv, partial_iv, kid, header, external_aad, plaintext):
     if ccm.key_bytes != wire.KEY_BYTES or len(common_iv) != wire.NONCE_BYTES:
         raise SealRefused("key or common IV length")
-    if partial_iv >> _PARTIAL_IV_BITS:  # not 0 below zero either
+    if partial_iv >> 8 * wire.PARTIAL_IV_MAX_BYTES:  # not 0 below zero either
         raise SealRefused("partial IV")
     size = 1
     while partial_iv >> 8 * size:

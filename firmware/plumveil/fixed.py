@@ -1,4 +1,4 @@
-# Integer fixed point: rounding, clamping, zigzag, bit widths, epoch conversion. No floats: an ESP32's are single
+# Integer fixed point: rounding, clamping, bit widths, epoch conversion. No floats: an ESP32's are single
 # precision, off by 128 s on a Unix time and by 1.7 m on a longitude.
 
 EPOCH_2000_S = 946684800  # Unix time of 2000-01-01T00:00:00Z, the epoch of the ESP32 port
@@ -11,15 +11,6 @@ def div_round(a, b):
 
 def clamp(value, low, high):
     return low if value < low else high if value > high else value
-
-
-def zigzag(value):
-    # 0, -1, 1, -2 ... -> 0, 1, 2, 3 ...
-    return value * 2 if value >= 0 else -value * 2 - 1
-
-
-def unzigzag(value):
-    return -((value + 1) >> 1) if value & 1 else value >> 1
 
 
 def bits_for(highest):

@@ -24,7 +24,7 @@ class Policy:
         for key in parts:
             if key not in _PARTS:
                 raise ConfigError("policy: unknown part")
-        self.version = bounded(parts.get(wire.P_VERSION), 0, 0xFFFF, "policy version")
+        self.version = bounded(parts.get(wire.P_VERSION), 0, wire.POLICY_VERSION_MAX, "policy version")
         self.fields = _fields(parts.get(wire.P_FIELDS))
         self.location_ceiling = bounded(
             parts.get(wire.P_LOCATION_CEILING), 0, len(wire.TIERS) - 1, "location ceiling"

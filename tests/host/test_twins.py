@@ -12,6 +12,7 @@ import pytest
 
 from host_tools import cells
 from plumveil import wire
+from tests.vectors.make_core import locate
 
 PAIRS = 1000
 DUE = 6
@@ -74,7 +75,7 @@ def test_with_consent_only_the_cell_changes_a_byte() -> None:
     rng = random.Random(2)
     differing = 0
     for pair in range(PAIRS):
-        way = [cells.box(*locate(anywhere(rng))) for _ in range(DUE)]
+        way = [cells.box(*locate(*anywhere(rng), TIER)) for _ in range(DUE)]
         twins = [Gps([inside(rng, box) for box in way], rng.randint(0, 9)) for _ in range(2)]
         stranger = Gps([anywhere(rng) for _ in range(DUE)], 0)
         one, other, third = (
@@ -83,11 +84,3 @@ def test_with_consent_only_the_cell_changes_a_byte() -> None:
         assert one == other
         differing += one != third
     assert differing == PAIRS
-
-
-def locate(position: tuple[int, int]) -> tuple[int, int, int]:
-    """The cell of a position, by the published numbering."""
-    lat_e6, lon_e6 = position
-    row = min((lat_e6 + cells.HALF_LAT_E6) // cells.lat_step_e6(TIER), cells.rows(TIER) - 1)
-    column = (lon_e6 + cells.TURN_E6 // 2) % cells.TURN_E6 * cells.columns(TIER, row) // cells.TURN_E6
-    return TIER, row, column
