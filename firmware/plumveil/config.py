@@ -1,40 +1,10 @@
-# The node's secrets and configuration, as the host wrote them. Anything but a whole, authentic file of known parts is
-# a ConfigError; nothing is guessed, and no value stands in a message.
-
-from hashlib import sha256
+# The node's configuration, as the host wrote it. Anything but a whole, authentic file of known parts is a
+# ConfigError; nothing is guessed, and no value stands in a message.
 
 from plumveil import cbor, wire
 from plumveil.crypto import equal, hmac_sha256
 from plumveil.errors import ConfigError, Malformed
 from plumveil.policy import Policy, bounded
-
-
-def _two(data, what):
-    # The file's [body bstr, check bstr].
-    if data is None:
-        raise ConfigError(what + " missing")
-    try:
-        parts = cbor.loads(data)
-    except Malformed:
-        raise ConfigError(what + " corrupt")
-    if not isinstance(parts, list) or len(parts) != 2 or not isinstance(parts[0], bytes):
-        raise ConfigError(what + " corrupt")
-    if not isinstance(parts[1], bytes):
-        raise ConfigError(what + " corrupt")
-    return parts
-
-
-def _map(body, known, what):
-    try:
-        parts = cbor.loads(body)
-    except Malformed:
-        raise ConfigError(what + " corrupt")
-    if not isinstance(parts, dict):
-        raise ConfigError(what + " corrupt")
-    for key in parts:
-        if key not in known:
-            raise ConfigError(what + ": unknown part")
-    return parts
 
 
 def _text(value, what, longest=64):
@@ -43,32 +13,34 @@ def _text(value, what, longest=64):
     return value
 
 
-class Secrets:
-    # data: the secrets file's bytes, or None.
-    def __init__(self, data):
-        body, check = _two(data, "secrets")
-        if not equal(sha256(body).digest()[: wire.CHECK_BYTES], check):
-            raise ConfigError("secrets corrupt")
-        known = (wire.S_K_ID, wire.S_K_CHAIN, wire.S_K_CONFIG, wire.S_TENANT, wire.S_EPOCH0_DAY)
-        parts = _map(body, known, "secrets")
-        for key in known[:3]:
-            if not isinstance(parts.get(key), bytes) or len(parts[key]) != wire.KEY_BYTES:
-                raise ConfigError("secrets: key")
-        self.k_id = parts[wire.S_K_ID]
-        self.k_chain = parts[wire.S_K_CHAIN]
-        self.k_config = parts[wire.S_K_CONFIG]
-        self.tenant = _text(parts.get(wire.S_TENANT), "secrets: tenant")
-        last_day = wire.UNIX_MAX_S // wire.EPOCH_S
-        self.epoch0_day = bounded(parts.get(wire.S_EPOCH0_DAY), 0, last_day, "secrets: first epoch")
+def _body(data, k_config):
+    # The map in the file [body bstr, HMAC-SHA256(k_config, body)].
+    if data is None:
+        raise ConfigError("config missing")
+    try:
+        parts = cbor.loads(data)
+        if not isinstance(parts, list) or len(parts) != 2:
+            raise ConfigError("config corrupt")
+        body, mac = parts
+        if not isinstance(body, bytes) or not isinstance(mac, bytes):
+            raise ConfigError("config corrupt")
+        if not equal(hmac_sha256(k_config, body), mac):
+            raise ConfigError("config not authentic")
+        parts = cbor.loads(body)
+    except Malformed:
+        raise ConfigError("config corrupt")
+    if not isinstance(parts, dict):
+        raise ConfigError("config corrupt")
+    for key in parts:
+        if key not in _PARTS:
+            raise ConfigError("config: unknown part")
+    return parts
 
 
 class Config:
     # data: the configuration file's bytes, or None; k_config: its authentication key.
     def __init__(self, data, k_config):
-        body, mac = _two(data, "config")
-        if not equal(hmac_sha256(k_config, body), mac):
-            raise ConfigError("config not authentic")
-        parts = _map(body, _PARTS, "config")
+        parts = _body(data, k_config)
         self.version = bounded(parts.get(wire.C_VERSION), 1, 0x3FFFFFFF, "config version")
         if not isinstance(parts.get(wire.C_POLICY), dict):
             raise ConfigError("config policy")

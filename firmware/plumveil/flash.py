@@ -37,15 +37,27 @@ def load(path):
 
 
 def remove(path):
-    # True when there was such a file.
     try:
         os.remove(path)
     except OSError:
-        return False
-    return True
+        pass
 
 
 def erase(path):
     # Removes what `save` wrote, and what a power cut in the middle of it left.
     remove(path)
     remove(path + ".new")
+
+
+def erase_folder(path):
+    # Removes a folder and everything in it; what will not go stays.
+    try:
+        names = os.listdir(path)
+    except OSError:
+        return remove(path)
+    for name in names:
+        erase_folder(path + "/" + name)
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass

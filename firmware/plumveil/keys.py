@@ -1,18 +1,15 @@
 # The key chain: epoch secret -> stream secret -> hourly step -> seal key of this boot. Hands out (key, nonce) pairs,
-# each at most once per boot. Spent secrets are not yet erased from flash, and counters live in RAM: two boots differ
-# by their salts alone.
+# each once for ever: whatever a pair rests on stands on flash before it is used, and what it leaves behind is erased.
+# Goes forward only.
 
 from plumveil import cbor, crypto, wire
 from plumveil.errors import SealRefused
 
-PARTIAL_IV_MAX = 0xFFFF  # messages under one seal key, which lives for an hour at most
+CEILING = 64  # partial IVs allowed ahead with one commit
+BACK_MAX_S = 3600  # a clock set back over midnight by less is waited for
 _NEXT = cbor.dumps([wire.L_NEXT])
 _STEP = cbor.dumps([wire.L_STEP])
 _SEAL = cbor.dumps([wire.L_SEAL, wire.COSE_ALG_AES_CCM_16_128_256])
-
-
-def epoch_of(t_s, epoch0_day):
-    return t_s // wire.EPOCH_S - epoch0_day
 
 
 def next_secret(secret):
@@ -25,6 +22,11 @@ def stream_secret(epoch_secret, stream):
 
 def step_secret(secret):
     return crypto.hkdf(secret, _STEP)
+
+
+def consent_key(consent_secret, epoch):
+    # What joins the location stream's secret. One for each epoch, so that who is given one cannot tell the next.
+    return crypto.hkdf(consent_secret, cbor.dumps([wire.L_CONSENT, epoch]))
 
 
 def message_salt(boot_secret, epoch, stream):
@@ -40,89 +42,133 @@ def seal_material(secret, salt):
 
 
 class Seal:
-    # One seal key in use; `take` counts.
-    def __init__(self, step, secret, salt):
+    # One seal key in use.
+    def __init__(self, step, salt, secret, consent_secret):
         key, self.common_iv = seal_material(secret, salt)
         self.step = step
         self.salt = salt
+        self.consent_secret = consent_secret
         self.ccm = crypto.AesCcm(key)
-        self._next = 0
-
-    def take(self):
-        # The next partial IV; SealRefused once they are used up.
-        if self._next > PARTIAL_IV_MAX:
-            raise SealRefused("partial IV used up")
-        self._next += 1
-        return self._next - 1
-
-
-class StreamChain:
-    # Where one stream's chain stands: the secret of (epoch, step), and the seal made of it once one was needed.
-    def __init__(self, epoch, secret, salt):
-        self.epoch = epoch
-        self.step = 0
-        self.secret = secret
-        self.salt = salt
-        self.seal = None
-
-    def advance(self, step):
-        # Forward only: a step once left behind is not taken up again, its counter is gone.
-        while self.step < step:
-            self.secret = step_secret(self.secret)
-            self.step += 1
-            self.seal = None
 
 
 class KeyChain:
-    # k_chain: 32 bytes; epoch0_day: Unix day of epoch 0; boot_secret: 32 fresh random bytes of this boot.
-    def __init__(self, k_chain, epoch0_day, boot_secret):
-        if len(k_chain) != wire.KEY_BYTES or len(boot_secret) != wire.KEY_BYTES:
-            raise SealRefused("key length")
-        self._boot_secret = boot_secret
-        self.epoch0_day = epoch0_day
-        self._k_chain = k_chain
-        self._epoch = 0
-        self._secret = k_chain
-        self._chains = {}
+    # vault: Vault; state: KeyState, as loaded from it; random_bytes: 32 fresh random bytes of this boot.
+    def __init__(self, vault, state, random_bytes):
+        if len(random_bytes) != wire.KEY_BYTES:
+            raise SealRefused("random bytes")
+        self._vault = vault
+        self._state = state
+        # A generator that gives the same bytes at every boot still makes another secret of another pool.
+        fresh = state.pool + random_bytes
+        self._boot_secret = crypto.hkdf(fresh, cbor.dumps([wire.L_BOOT, state.generation]))
+        state.pool = crypto.hkdf(fresh, cbor.dumps([wire.L_POOL, state.generation]))
+        self._next = list(state.counters)
+        self._seals = {}
+        self._durable = False
+        self._refused = False
 
-    def seal(self, stream, t_s):
-        # The Seal for what `stream` reports of time t_s; what is late goes under the step in use.
-        chain = self._chain(stream, t_s)
-        if chain.seal is None:
-            chain.seal = Seal(chain.step, chain.secret, chain.salt)
-        return chain.seal
+    @property
+    def epoch(self):
+        return self._state.epoch
 
-    def open(self, stream, t_s):
-        # Puts a stream's chain in use before its first message, so that its steps are taken hour by hour.
-        self._chain(stream, t_s)
+    @property
+    def ahead(self):
+        # Epochs that the node runs ahead of the calendar, burned by a clock that was wrong.
+        return self._state.ahead
+
+    @property
+    def tenant(self):
+        return self._state.tenant
+
+    @property
+    def names_secret(self):
+        return self._state.names
+
+    def refuse(self):
+        # From now on nothing is sealed: the self-test failed.
+        self._refused = True
+
+    def epoch_at(self, t_s):
+        return t_s // wire.EPOCH_S - self._state.epoch0_day + self._state.ahead
+
+    def reaches(self, t_s):
+        # False when the clock that says t_s runs too far ahead to be followed.
+        return self.epoch_at(t_s) - self._state.epoch <= wire.EPOCH_JUMP_MAX
 
     def advance(self, t_s):
-        # Takes every chain in use to t_s, so that no secret of a past step is kept waiting for the next message.
-        for stream in self._chains:
-            if self.allows(stream, t_s):
-                self._chain(stream, t_s)
+        # Takes the chains to t_s, so that no secret of a past step is kept. SealRefused when that could not be made
+        # durable, or the time is none to follow.
+        if self._refused:
+            raise SealRefused("self-test")
+        if not self.reaches(t_s):
+            raise SealRefused("clock ran ahead")
+        epoch = self.epoch_at(t_s)
+        if epoch < self._state.epoch:
+            self._fall_behind(t_s, self._state.epoch - epoch)
+        else:
+            self._go_to(epoch, t_s % wire.EPOCH_S // wire.STEP_S)
 
-    def allows(self, stream, t_s):
-        # False when t_s lies before the first epoch, or in an epoch that the stream has left for good.
-        epoch = epoch_of(t_s, self.epoch0_day)
-        return epoch >= 0 and (stream not in self._chains or epoch >= self._chains[stream].epoch)
+    def _fall_behind(self, t_s, epochs):
+        # The clock was set back. An epoch once left is not taken up again: the calendar falls behind instead.
+        state = self._state
+        if t_s + BACK_MAX_S >= state.day() * wire.EPOCH_S:
+            raise SealRefused("clock ran back over midnight")
+        if state.ahead + epochs > wire.EPOCHS_AHEAD_MAX:
+            raise SealRefused("too many epochs burned")
+        state.ahead += epochs
+        self._commit()
 
-    def _chain(self, stream, t_s):
-        if not self.allows(stream, t_s):
-            raise SealRefused("time ran back over an epoch")
-        epoch = epoch_of(t_s, self.epoch0_day)
-        chain = self._chains.get(stream)
-        if chain is None or epoch > chain.epoch:
-            salt = message_salt(self._boot_secret, epoch, stream)
-            chain = StreamChain(epoch, stream_secret(self._epoch_secret(epoch), stream), salt)
-            self._chains[stream] = chain
-        chain.advance(t_s % wire.EPOCH_S // wire.STEP_S)
-        return chain
+    def _go_to(self, epoch, step):
+        state = self._state
+        at = state.epoch, state.step
+        while state.epoch < epoch:
+            # C[e+1] is what the slot holds: its streams' secrets and C[e+2] take its place.
+            state.streams = [stream_secret(state.chain, stream) for stream in range(len(wire.STREAMS))]
+            state.chain = next_secret(state.chain)
+            state.names = next_secret(state.names)
+            state.epoch += 1
+            state.step = 0
+            self._next = [0] * len(wire.STREAMS)
+            state.counters = [CEILING] * len(wire.STREAMS)
+        while state.step < step:
+            state.streams = [step_secret(secret) for secret in state.streams]
+            state.step += 1
+        if at != (state.epoch, state.step):
+            self._commit()
+        elif not self._durable:
+            self._commit()
 
-    def _epoch_secret(self, epoch):
-        if epoch < self._epoch:
-            self._epoch, self._secret = 0, self._k_chain
-        while self._epoch < epoch:
-            self._secret = next_secret(self._secret)
-            self._epoch += 1
-        return self._secret
+    def seal(self, stream, consent_secret=b""):
+        # -> (Seal, partial IV) for one message of `stream` in the epoch in force. SealRefused when there is none.
+        # consent_secret: 32 bytes for the location stream.
+        if self._refused:
+            raise SealRefused("self-test")
+        if len(consent_secret) != (wire.KEY_BYTES if stream == wire.LOCATION else 0):
+            raise SealRefused("consent secret")
+        n = self._next[stream]
+        if n > wire.PARTIAL_IV_MAX:
+            raise SealRefused("partial IVs used up")
+        if not self._durable or n >= self._state.counters[stream]:
+            top = wire.PARTIAL_IV_MAX + 1
+            self._state.counters = [min(used + CEILING, top) for used in self._next]
+            self._commit()
+        self._next[stream] = n + 1
+        seal = self._seals.get(stream)
+        if seal is None or seal.consent_secret != consent_secret:
+            seal = self._seals[stream] = self._new_seal(stream, consent_secret)
+        return seal, n
+
+    def _new_seal(self, stream, consent_secret):
+        state = self._state
+        secret = state.streams[stream]
+        if consent_secret:
+            secret += consent_key(consent_secret, state.epoch)
+        salt = message_salt(self._boot_secret, state.epoch, stream)
+        return Seal(state.step, salt, secret, consent_secret)
+
+    def _commit(self):
+        # What is in RAM becomes what is on flash, and only then may be used.
+        self._durable = False
+        self._seals = {}
+        self._vault.commit(self._state.body())
+        self._durable = True

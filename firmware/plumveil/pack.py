@@ -3,7 +3,6 @@
 
 from plumveil import cbor, columns, cose, wire
 from plumveil.errors import SealRefused
-from plumveil.keys import epoch_of
 from plumveil.policy import field_row
 from plumveil.trust import Record, Sealed
 
@@ -46,9 +45,6 @@ class Batch:
         self.count += 1
         return True
 
-    def last_s(self):
-        return self._next_s - self._interval_s
-
     def body(self):
         # The plaintext map, or None when no reading has a value.
         used = []
@@ -70,62 +66,72 @@ class Batch:
 
 
 class Packer:
-    # keys: KeyChain; pseudonyms: Pseudonyms; tenant: str; policy: the Policy in force.
-    def __init__(self, keys, pseudonyms, tenant, policy):
+    # keys: KeyChain; pseudonyms: Pseudonyms; policy: the Policy in force.
+    def __init__(self, keys, pseudonyms, policy):
         self._keys = keys
         self._pseudonyms = pseudonyms
-        self._tenant = tenant
         self._policy = policy
         self._batch = None
 
-    def add(self, record):
-        # Record -> [Sealed]: what became complete by it. SealRefused, and nothing changed, when there is no key for
-        # it.
+    def add(self, record, consent_secret=b""):
+        # Record -> [Sealed]: what became complete by it. SealRefused when it cannot be taken: what was open stays so.
+        # consent_secret: 32 bytes beside a position.
         if type(record) is not Record:
             raise TypeError("pack takes Records only")
         if record.stream != wire.READINGS:
-            return [self._seal(record.stream, record.epoch, record.t_s, _body(record))]
+            return [self._seal(record.stream, record.epoch, _body(record), consent_secret)]
         done = ()
-        if self._batch is None or not self._batch.add(record):
-            if not self._keys.allows(wire.READINGS, record.t_s):
-                raise SealRefused("time ran back over an epoch")
+        if self._batch is None or self._full() or not self._batch.add(record):
             done = self.close()
             self._batch = Batch(record, self._policy)
-            self._keys.open(wire.READINGS, record.t_s)
-        if self._batch.count < self._policy.batch_max:
+        if not self._full():
             return done
-        return list(done) + self.close()
+        try:
+            return list(done) + self.close()
+        except SealRefused:
+            # Kept, to be sealed once that works again.
+            return done
 
     def close(self):
-        # Seals the open batch, if any -> [Sealed]; a batch without a single value is nothing.
+        # Seals the open batch, if any -> [Sealed]; a batch without a single value is nothing. SealRefused: it stays.
         batch = self._batch
         body = batch.body() if batch else None
-        done = [self._seal(wire.READINGS, batch.epoch, batch.last_s(), body)] if body else []
+        done = [self._seal(wire.READINGS, batch.epoch, body)] if body else []
         self._batch = None
         return done
 
     def advance(self, t_s):
-        # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move.
+        # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move. SealRefused: see
+        # KeyChain.advance.
         done = ()
-        if self._batch is not None and self._batch.epoch < epoch_of(t_s, self._keys.epoch0_day):
+        if self._batch is not None and self._batch.epoch < self._keys.epoch_at(t_s) and self._keys.reaches(t_s):
             done = self.close()
-        self._keys.advance(t_s)
+        try:
+            self._keys.advance(t_s)
+        except SealRefused:
+            if not done:
+                raise
         return done
 
-    def _seal(self, stream, epoch, t_s, body):
-        seal = self._keys.seal(stream, t_s)
-        pseudonym = self._pseudonyms.stream(epoch, stream)
+    def _full(self):
+        return self._batch.count >= self._policy.batch_max
+
+    def _seal(self, stream, epoch, body, consent_secret=b""):
+        if epoch != self._keys.epoch:
+            raise SealRefused("not in the epoch in force")
+        seal, partial_iv = self._keys.seal(stream, consent_secret)
+        pseudonym = self._pseudonyms.stream(stream)
         version = self._policy.version
         message = cose.encrypt0(
             seal.ccm,
             seal.common_iv,
-            seal.take(),
+            partial_iv,
             pseudonym,
             [wire.WIRE_VERSION, seal.step, version, seal.salt],
-            cbor.dumps([wire.WIRE_VERSION, self._tenant, stream, pseudonym, version]),
+            cbor.dumps([wire.WIRE_VERSION, self._keys.tenant, stream, pseudonym, version]),
             padded(body),
         )
-        return Sealed(stream, epoch, pseudonym, self._pseudonyms.session(epoch), message)
+        return Sealed(stream, epoch, pseudonym, self._pseudonyms.session(), message)
 
 
 def _body(record):

@@ -11,8 +11,9 @@ from plumveil.trust import Coarse, Fix, Reading
 
 
 class Pipeline:
-    # The stages, made by plumveil.service. held: HeldCell of the location stage.
-    def __init__(self, consent, minimiser, alarms, pseudonyms, packer, store, drops, held):
+    # The stages, made by plumveil.service. keys: KeyChain; held: HeldCell of the location stage.
+    def __init__(self, consent, minimiser, alarms, keys, pseudonyms, packer, store, drops, held):
+        self._keys = keys
         self._consent = consent
         self._minimiser = minimiser
         self._alarms = alarms
@@ -54,48 +55,66 @@ class Pipeline:
         fix = Fix(t_s, position[0], position[1])
         serial = self._consent.serial
         coarse, cell = self._minimiser.position(fix, tier, serial, self._held)
-        if coarse is not None and self._out(coarse):
+        if coarse is not None and self._out(coarse, self._consent.secret):
             self._held.hold(cell, serial)
 
     def take_health(self, t_s, values):
-        # Health values {field id: raw int}, and with them the count of what was dropped.
+        # Health values {field id: raw int}, and with them the count of what was dropped -> whether they got through.
         coarse = self._minimiser.fields(wire.DEVICE, Reading(t_s, values))
-        if coarse.values:
-            self._out(coarse)
+        through = bool(coarse.values) and self._out(coarse)
         drops = self._drops.take()
         if drops:
             self._out(alarm.event(t_s, wire.E_DROPS, 0, drops))
-
-    def say(self, t_s, event, argument=0):
-        # An event that is not an alarm: wire.E_*.
-        self._out(alarm.event(t_s, event, argument))
+        return through
 
     def tick(self, t_s):
-        # Time goes on: to be called after whatever was due at t_s.
+        # Time goes on: to be called before whatever is due at t_s.
         hour = t_s // wire.STEP_S
-        if hour != self._hour:
-            self._hour = hour
+        if hour == self._hour:
+            return
+        ahead = self._keys.ahead
+        try:
             for sealed in self._packer.advance(t_s):
                 self._queue(sealed)
+        except SealRefused:
+            # Asked again at the next tick; what cannot be sealed meanwhile is counted as it comes.
+            return
+        self._hour = hour
+        if self._keys.ahead != ahead:
+            self._say(t_s - t_s % wire.STEP_S, wire.E_EPOCHS_AHEAD, self._keys.ahead)
+
+    def follows(self, t_s):
+        # False when the key chains will not go to t_s: the clock runs too far ahead.
+        return self._keys.reaches(t_s)
 
     def close(self):
         # Seals what is open, before a planned stop or an upload that must have everything.
-        for sealed in self._packer.close():
-            self._queue(sealed)
+        try:
+            for sealed in self._packer.close():
+                self._queue(sealed)
+        except SealRefused:
+            self._drops.add(wire.R_KEYS)
 
     def _say_consent(self, t_s, tier):
         if tier != self._tier:
             self._tier = tier
-            self.say(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
+            self._say(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
 
-    def _out(self, coarse):
+    def _say(self, t_s, event, argument):
+        # An event that is not an alarm: wire.E_*.
+        self._out(alarm.event(t_s, event, argument))
+
+    def _out(self, coarse, consent_secret=b""):
         # The one exit -> False when it did not get through.
         if type(coarse) is not Coarse:
             raise TypeError("only Coarse leaves")
         try:
-            sealed = self._packer.add(self._pseudonyms.record(coarse))
-        except (Rejected, SealRefused):
+            sealed = self._packer.add(self._pseudonyms.record(coarse), consent_secret)
+        except Rejected:
             self._drops.add(wire.R_CLOCK)
+            return False
+        except SealRefused:
+            self._drops.add(wire.R_KEYS)
             return False
         whole = True
         for one in sealed:

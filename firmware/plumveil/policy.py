@@ -34,6 +34,9 @@ class Policy:
         self.device_s = bounded(parts.get(wire.P_DEVICE_S), 600, 86400, "device interval")
         self.upload_s = bounded(parts.get(wire.P_UPLOAD_S), 60, 86400, "upload interval")
         self.batch_max = bounded(parts.get(wire.P_BATCH_MAX), 1, wire.BATCH_MAX, "batch size")
+        self.mask_health = parts.get(wire.P_HEALTH_MASK)
+        if not isinstance(self.mask_health, bool):
+            raise ConfigError("health mask")
         self.limits = _limits(parts.get(wire.P_LIMITS))
 
 
@@ -46,6 +49,7 @@ _PARTS = (
     wire.P_DEVICE_S,
     wire.P_UPLOAD_S,
     wire.P_BATCH_MAX,
+    wire.P_HEALTH_MASK,
     wire.P_LIMITS,
 )
 

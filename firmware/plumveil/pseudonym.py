@@ -1,53 +1,74 @@
 # Who this node is today: pseudonyms per epoch and stream, and the record's epoch. Nothing here comes from the MAC,
-# and nothing that leaves here links one epoch to another without k_id.
+# and nothing that leaves here links one epoch to another without the node's identity secret.
 
-from plumveil import cbor, keys, wire
+from binascii import hexlify
+
+from plumveil import cbor, wire
 from plumveil.crypto import hmac_sha256
 from plumveil.errors import Rejected
 from plumveil.trust import Record
 
+HOST_NAME_BYTES = 6  # twelve letters of a name
+
 
 class Pseudonyms:
-    # k_id: 32 bytes; tenant: str; epoch0_day: Unix day of epoch 0.
-    def __init__(self, k_id, tenant, epoch0_day):
-        self._tenant = tenant
-        self._epoch0_day = epoch0_day
-        self._epoch = 0
-        self._secret = k_id
-        self._k_id = k_id
-        # Names of the epoch in use, by label.
+    # keys: KeyChain, whose epoch is today's; mask_health: the policy says so.
+    def __init__(self, keys, mask_health):
+        self._keys = keys
+        self._mask_health = mask_health
+        self._epoch = None
+        # Names of the epoch in use, by label and stream.
         self._names = {}
 
     def record(self, coarse):
-        # Coarse -> Record. Rejected when its time lies before the node's first epoch.
-        epoch = keys.epoch_of(coarse.t_s, self._epoch0_day)
-        if epoch < 0:
+        # Coarse -> Record. Rejected when its time lies outside the epoch in force.
+        epoch = self._keys.epoch_at(coarse.t_s)
+        if epoch != self._keys.epoch:
             raise Rejected("clock")
-        return Record(coarse.stream, epoch, coarse.t_s, coarse.values)
+        values = coarse.values
+        if coarse.stream == wire.LOCATION:
+            # The serial would tell one epoch's positions from another's.
+            values = dict(values)
+            values[wire.K_CONSENT] = self._derive(wire.L_CONSENT, values[wire.K_CONSENT])[: wire.CONSENT_REF_BYTES]
+        elif coarse.stream == wire.DEVICE and self._mask_health:
+            values = self._masked(values, coarse.t_s)
+        return Record(coarse.stream, epoch, coarse.t_s, values)
 
-    def stream(self, epoch, stream):
-        # 8 bytes: key id and topic of one stream in one epoch.
-        return self._name(epoch, wire.L_ID, stream)
+    def stream(self, stream):
+        # 8 bytes: key id and topic of one stream today.
+        return self._name(wire.L_ID, stream)[: wire.PSEUDONYM_BYTES]
 
-    def session(self, epoch):
-        # 8 bytes: MQTT client id of one epoch.
-        return self._name(epoch, wire.L_SESSION, None)
+    def session(self):
+        # 8 bytes: today's MQTT client id.
+        return self._name(wire.L_SESSION)[: wire.PSEUDONYM_BYTES]
 
-    def _name(self, epoch, label, stream):
-        self._go_to(epoch)
-        name = self._names.get(stream)
+    def host_name(self):
+        # What DHCP is told today.
+        return hexlify(self._name(wire.L_HOST)[:HOST_NAME_BYTES]).decode()
+
+    def _name(self, label, stream=None):
+        if self._epoch != self._keys.epoch:
+            self._epoch = self._keys.epoch
+            self._names = {}
+        name = self._names.get((label, stream))
         if name is None:
-            parts = [label, self._tenant] if stream is None else [label, self._tenant, stream]
-            name = hmac_sha256(self._secret, cbor.dumps(parts))[: wire.PSEUDONYM_BYTES]
-            self._names[stream] = name
+            name = self._names[label, stream] = self._derive(label, stream)
         return name
 
-    def _go_to(self, epoch):
-        if epoch == self._epoch:
-            return
-        self._names = {}
-        if epoch < self._epoch:
-            self._epoch, self._secret = 0, self._k_id
-        while self._epoch < epoch:
-            self._secret = keys.next_secret(self._secret)
-            self._epoch += 1
+    def _derive(self, label, last=None):
+        parts = [label, self._keys.tenant] if last is None else [label, self._keys.tenant, last]
+        return hmac_sha256(self._keys.names_secret, cbor.dumps(parts))
+
+    def _masked(self, values, t_s):
+        # A node's habits (how it hears its access point, how often a sensor fails) would tell it again tomorrow.
+        mask = self._derive(wire.L_HEALTH, t_s)
+        masked = {}
+        n = 0
+        for row in wire.FIELDS:
+            if row[2] == wire.DEVICE:
+                if row[0] in values:
+                    span = row[5] - row[4] + 1
+                    shift = int.from_bytes(mask[n : n + 4], "big") % span
+                    masked[row[0]] = row[4] + (values[row[0]] - row[4] + shift) % span
+                n += 4
+        return masked

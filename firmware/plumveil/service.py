@@ -1,20 +1,22 @@
 # Builds the node from its files and its hardware, and runs it. The only place that knows which class sits where.
 
-from plumveil import flash, wire
+from plumveil import flash, selftest, vault, wire
 from plumveil.alarm import Alarms
 from plumveil.app import App
 from plumveil.clock import Clock
-from plumveil.config import Config, Secrets
+from plumveil.config import Config
 from plumveil.consent import Consent
 from plumveil.drops import Drops
 from plumveil.errors import ConfigError
 from plumveil.held import HeldCell
 from plumveil.keys import KeyChain
+from plumveil.keystate import KeyState, generation_of
 from plumveil.minimise import Minimiser
 from plumveil.pack import Packer
 from plumveil.pipeline import Pipeline
 from plumveil.pseudonym import Pseudonyms
 from plumveil.store import Store
+from plumveil.undated import Undated
 from plumveil.uplink import Uplink
 
 GPS_RX_BYTES = 1024  # the receiver's second of sentences, with room
@@ -25,40 +27,75 @@ SHOCK_THRESHOLD_MG = 1116  # 6 steps of the sensor's 186 mg
 
 
 def build():
-    # The App of this node. ConfigError when its secrets or configuration are missing or corrupt.
+    # The App of this node. ConfigError when its keys or configuration are missing or corrupt.
     import os
     import time
 
+    import machine
+
+    failed = selftest.run()
     flash.make_folder(wire.FOLDER_QUEUE)
-    secrets = Secrets(flash.load(wire.FILE_SECRETS))
-    config = Config(flash.load(wire.FILE_CONFIG), secrets.k_config)
-    clock = Clock(time)
+    safe = open_vault()
+    state = KeyState(safe.load(generation_of))
+    config = Config(flash.load(wire.FILE_CONFIG), state.k_config)
+    clock = Clock(time, machine.RTC().memory, state.epoch0_day * wire.EPOCH_S)
     drops = Drops()
     store = Store(wire.FOLDER_QUEUE, drops)
-    uplink = build_uplink(config, clock)
-    # Before anything random is drawn.
-    uplink.power_on()
-    pipeline = build_pipeline(secrets, config, store, drops, os.urandom(wire.KEY_BYTES))
+    radio = build_radio()
+    # Before anything random is drawn: only then is the chip's random number generator fed by noise.
+    radio.active(True)
+    keys = KeyChain(safe, state, os.urandom(wire.KEY_BYTES))
+    if failed:
+        keys.refuse()
+        flash.save(wire.FILE_SELF_TEST, bytes((failed,)))
+    pseudonyms = Pseudonyms(keys, config.policy.mask_health)
+    uplink = build_uplink(config, clock, radio, pseudonyms.host_name)
+    pipeline = build_pipeline(keys, pseudonyms, config, store, drops)
     sensors, receiver = build_sensors(config, clock)
-    health = build_health(clock, uplink)
-    return App(pipeline, config.policy, store, drops, clock, sensors, health, receiver, uplink, os.urandom)
+    return App(
+        pipeline,
+        config.policy,
+        store,
+        drops,
+        clock,
+        build_undated(config.policy, drops),
+        sensors,
+        build_health(clock, uplink),
+        receiver,
+        uplink,
+        os.urandom,
+        failed,
+    )
 
 
-def build_pipeline(secrets, config, store, drops, boot_secret):
+def open_vault():
+    # The Vault of this board: in its partition, or in files where it has none.
+    try:
+        from esp32 import Partition
+    except ImportError:
+        Partition = None  # noqa: N806
+    return vault.Vault(vault.open_area(Partition, wire.FOLDER_KEYS))
+
+
+def build_pipeline(keys, pseudonyms, config, store, drops):
     # The stages from raw values to the queue.
     policy = config.policy
-    pseudonyms = Pseudonyms(secrets.k_id, secrets.tenant, secrets.epoch0_day)
-    keys = KeyChain(secrets.k_chain, secrets.epoch0_day, boot_secret)
     return Pipeline(
         Consent(config.consent, policy),
         Minimiser(policy, drops),
         Alarms(policy.limits),
+        keys,
         pseudonyms,
-        Packer(keys, pseudonyms, secrets.tenant, policy),
+        Packer(keys, pseudonyms, policy),
         store,
         drops,
         HeldCell(wire.FILE_CELL),
     )
+
+
+def build_undated(policy, drops):
+    fields = [row[0] for row in wire.FIELDS if row[2] == wire.READINGS and row[0] in policy.fields]
+    return Undated(fields, policy.sample_s, drops)
 
 
 def _board(config, name):
@@ -123,15 +160,22 @@ def _gps(config, clock, machine):
     return Receiver(uart, power, clock, min(FIX_MAX_MS, config.policy.sample_s * 500))
 
 
-def build_uplink(config, clock):
+def build_radio():
+    import network
+
+    return network.WLAN(network.WLAN.IF_STA)
+
+
+def build_uplink(config, clock, radio, host_name):
     import ssl
 
     import network
     import ntptime
     from umqtt.simple import MQTTClient
 
-    wlan = network.WLAN(network.WLAN.IF_STA)
-    return Uplink(config.broker, config.wifi, wlan, MQTTClient, ssl, clock, ntptime.settime)
+    return Uplink(
+        config.broker, config.wifi, radio, MQTTClient, ssl, clock, ntptime.settime, network.hostname, host_name
+    )
 
 
 def build_health(clock, uplink):
@@ -139,7 +183,34 @@ def build_health(clock, uplink):
 
     from plumveil.sense.health import Health
 
-    return Health(clock, uplink.rssi_dbm, machine.reset_cause())
+    return Health(clock, uplink.rssi_dbm, machine.reset_cause(), wire.FILE_SELF_TEST)
+
+
+def enrol(slot, replace=False):
+    # Writes the node's first key slot, as the host made it. ConfigError when it is none, or the node has keys and is
+    # not to lose them; SealRefused when the flash does not hold it.
+    body = vault.slot_body(slot)
+    if body is None:
+        raise ConfigError("keys: no slot")
+    generation_of(body)
+    safe = open_vault()
+    if not replace:
+        try:
+            safe.load(generation_of)
+        except ConfigError:
+            pass
+        else:
+            raise ConfigError("keys: enrolled already")
+    safe.enrol(body)
+
+
+def retire():
+    # Destroys the node's keys, first of all, and what it was told -> key blocks that read back blank.
+    n = open_vault().wipe()
+    for path in (wire.FILE_CONFIG, wire.FILE_CELL, wire.FILE_SELF_TEST):
+        flash.erase(path)
+    flash.erase_folder(wire.FOLDER_QUEUE)
+    return n
 
 
 def turn(app, reset):

@@ -55,8 +55,9 @@ class Wrap:
 
 class Uplink:
     # broker: [host, port, CA in DER or None]; wifi: [ssid, key]; wlan: network.WLAN; client: umqtt.simple.MQTTClient;
-    # ssl: the port's ssl module; clock: Clock; set_time: ntptime.settime.
-    def __init__(self, broker, wifi, wlan, client, ssl, clock, set_time):
+    # ssl: the port's ssl module; clock: Clock; set_time: ntptime.settime; set_host_name: network.hostname; host_name:
+    # () -> today's.
+    def __init__(self, broker, wifi, wlan, client, ssl, clock, set_time, set_host_name, host_name):
         if broker[2] is None and broker[0] not in LOOPBACK:
             raise ConfigError("broker without TLS")
         self._broker = broker
@@ -66,10 +67,9 @@ class Uplink:
         self._ssl = ssl
         self._clock = clock
         self._set_time = set_time
-
-    def power_on(self):
-        # Starts the radio: only then is the chip's random number generator fed by noise.
-        self._wlan.active(True)
+        self._set_host_name = set_host_name
+        self._host_name = host_name
+        self._joined_as = None
 
     def rssi_dbm(self):
         # None when not joined; the link may go while we ask.
@@ -84,14 +84,21 @@ class Uplink:
             self._join()
             if not self._clock.trusted():
                 self._set_time()
+                self._clock.set_by_source()
         except (OSError, RuntimeError, ValueError):
             raise LinkDown("access point or time server")
 
     def _join(self):
         wlan = self._wlan
+        name = self._host_name()
         if wlan.isconnected():
-            return
+            if name == self._joined_as:
+                return
+            # DHCP was told yesterday's name.
+            wlan.disconnect()
         wlan.active(True)
+        self._set_host_name(name)
+        self._joined_as = name
         wlan.connect(self._wifi[0], self._wifi[1])
         since_ms = self._clock.ticks_ms()
         while not wlan.isconnected():

@@ -17,6 +17,8 @@ NONCE_BYTES = 13
 PSEUDONYM_BYTES = 8
 BOOT_SALT_BYTES = 16
 PARTIAL_IV_MAX_BYTES = 5
+PARTIAL_IV_MAX = 0xFFFFFF  # highest a node uses; counters restart with the epoch only
+CONSENT_REF_BYTES = 8
 POLICY_VERSION_MAX = 0xFFFF
 PAD_BLOCK_BYTES = 32  # ciphertext with its tag is a multiple of this
 MESSAGE_MAX_BYTES = 1024  # no message is longer; a decoder refuses more before it looks at it
@@ -25,6 +27,8 @@ CBOR_DEPTH_MAX = 4  # deepest nesting on the wire, tag not counted
 # --- time ------------------------------------------------------------------------------------------------------
 EPOCH_S = 86400  # one pseudonym epoch; epochs change at 00:00 UTC
 STEP_S = 3600  # one ratchet step inside an epoch
+EPOCH_JUMP_MAX = 400  # epochs that a clock set forward may skip at once: a year in a drawer, and no more
+EPOCHS_AHEAD_MAX = 400  # epochs a node may run ahead of the calendar once its clock was set back again
 UNIX_MIN_S = 1767225600  # 2026-01-01T00:00:00Z, no reading is older
 UNIX_MAX_S = 4102444800  # 2100-01-01T00:00:00Z
 
@@ -46,9 +50,9 @@ K_FIELDS = 4  # [+ uint], field ids of the columns, ascending
 K_COLUMNS = 5  # bstr, the columns, bit-packed
 # location
 K_CELL = 6  # [tier, row, column]
-K_CONSENT = 7  # uint, serial of the consent the position was taken under
+K_CONSENT = 7  # bstr of CONSENT_REF_BYTES: HMAC(D[e], ["consent", tenant, serial]) cut, of the consent's serial
 # device
-K_HEALTH = 8  # {+ field id => int}
+K_HEALTH = 8  # {+ field id => int}, masked where the policy says so: see L_HEALTH
 # events
 K_EVENT = 9  # uint, one of EVENT_NAMES
 K_ARGUMENT = 10  # int, meaning depends on the event
@@ -71,6 +75,7 @@ F_RSSI = 18
 F_QUEUE = 19
 F_RESET_CAUSE = 20
 F_SENSOR_FAULTS = 21
+F_SELF_TEST = 22
 
 FIELDS = (
     (F_TEMPERATURE, "temperature", READINGS, 100, -550, 1250, "Cel", (1, 10)),  # raw mdegC -> 0.1 degC
@@ -84,6 +89,7 @@ FIELDS = (
     (F_QUEUE, "queue", DEVICE, 1, 0, 4095, "count", (1, 1)),  # raw messages waiting
     (F_RESET_CAUSE, "reset_cause", DEVICE, 1, 0, 15, "count", (1, 1)),  # machine.reset_cause()
     (F_SENSOR_FAULTS, "sensor_faults", DEVICE, 1, 0, 255, "count", (1, 1)),  # faults since the last report
+    (F_SELF_TEST, "self_test", DEVICE, 1, 0, 7, "count", (1, 1)),  # bits of SELF_TESTS failed at an earlier boot
 )
 
 # --- location tiers: (name, nominal cell size in metres); index 0 is off ----------------------------------------
@@ -103,6 +109,7 @@ R_CLOCK = 8
 R_QUEUE_FULL = 9
 R_MISSED = 10
 R_DAMAGED = 11
+R_KEYS = 12
 RULES = (
     (R_NOT_ON_LIST, "not_on_list"),  # a field the policy does not name
     (R_OUT_OF_RANGE, "out_of_range"),  # outside FIELDS' limits
@@ -111,11 +118,15 @@ RULES = (
     (R_BAD_SENTENCE, "bad_sentence"),  # NMEA with a wrong checksum, cut, overlong or not understood
     (R_SAME_CELL, "same_cell"),  # the cell did not change
     (R_SENSOR_FAULT, "sensor_fault"),  # absent, timed out, bad CRC
-    (R_CLOCK, "clock"),  # no trusted time
+    (R_CLOCK, "clock"),  # no trusted time, or one that ran back over midnight
     (R_QUEUE_FULL, "queue_full"),  # a message that the queue's bound forced out
     (R_MISSED, "missed"),  # a reading whose time passed while the node was busy
     (R_DAMAGED, "damaged"),  # a queued message that flash did not give back whole
+    (R_KEYS, "keys"),  # could not be sealed: key state not committed, counter at its end, self-test failed
 )
+
+# --- known-answer tests at boot: bits of F_SELF_TEST ---------------------------------------------------------------
+SELF_TESTS = ("hmac", "hkdf", "ccm")
 
 # --- events: (code, name, what K_ARGUMENT carries) ---------------------------------------------------------------
 E_DROPS = 1
@@ -123,12 +134,14 @@ E_TEMPERATURE_HIGH = 2
 E_TEMPERATURE_LOW = 3
 E_SHOCK = 4
 E_CONSENT = 5
+E_EPOCHS_AHEAD = 6
 EVENT_NAMES = (
     (E_DROPS, "drops", "0; the counts stand under key 11"),
     (E_TEMPERATURE_HIGH, "temperature_high", "temperature in wire units"),
     (E_TEMPERATURE_LOW, "temperature_low", "temperature in wire units"),
     (E_SHOCK, "shock", "shock peak in wire units"),
     (E_CONSENT, "consent", "tier now in force"),
+    (E_EPOCHS_AHEAD, "epochs_ahead", "epochs the node now runs ahead of the calendar: burned by a clock set forward"),
 )
 
 # --- column code (readings) --------------------------------------------------------------------------------------
@@ -146,6 +159,9 @@ TOPIC_PREFIX = "pv/1/"  # then the stream's letter, "/", the pseudonym in lower-
 TOPIC_LETTERS = "rlde"  # by stream
 
 # --- key derivation labels: always CBOR arrays, never joined strings ----------------------------------------------
+# C, S, D: see docs/wire-format.md. Health mask: M = HMAC(D[e], ["health", tenant, time of the report]); a report's
+# value of the n-th DEVICE row of FIELDS (from 0) is sent as low + (value - low + m) mod (high - low + 1), m the four
+# bytes of M from 4n on, big-endian. Only who holds D[e], the controller, can take it off.
 L_NEXT = "next"
 L_STREAM = "stream"
 L_STEP = "step"
@@ -153,22 +169,41 @@ L_SEAL = "seal"
 L_ID = "id"
 L_SESSION = "session"
 L_SALT = "salt"
+L_CONSENT = "consent"  # with the epoch: what joins a location secret; with tenant and serial: the reference sent
+L_HEALTH = "health"
+L_HOST = "host"  # DHCP host name of an epoch
+L_BOOT = "boot"  # node only: secret of one boot, of pool and fresh random bytes
+L_POOL = "pool"  # node only: the next boot's pool
 
 # --- drops that stay on the node: their number follows the receiver's input, and only a cell may (P3) --------------
 RULES_LOCAL = (R_NO_FIX, R_BAD_SENTENCE, R_SAME_CELL)
 
+# --- the node's keys: one slot in force, in a flash area of blocks of its own (see plumveil.vault) -----------------
+# slot: length of what follows as u16, then CBOR [body bstr, SHA-256(body) cut to 8 bytes]; body: map of S_*.
+KEYS_PARTITION = "pv_keys"  # label of the flash partition
+KEYS_BLOCK_BYTES = 4096  # one erase unit of the flash
+SLOT_MAX_BYTES = 512
+CHECK_BYTES = 8
+S_GENERATION = 1  # uint, one more with every commit
+S_TENANT = 2  # tstr
+S_EPOCH0_DAY = 3  # uint, Unix day of epoch 0
+S_K_CONFIG = 4  # bstr 32, authenticates the configuration
+S_EPOCH = 5  # uint, epoch in force
+S_STEP = 6  # uint, step in force
+S_CHAIN = 7  # bstr 32, C of the epoch after
+S_NAMES = 8  # bstr 32, D of the epoch in force
+S_STREAMS = 9  # [bstr 32 per stream], S of epoch and step in force
+S_COUNTERS = 10  # [uint per stream], the first partial IV that may not be used yet
+S_AHEAD = 11  # uint, epochs ahead of the calendar
+S_POOL = 12  # bstr 32, goes into each boot's secret, and is another with each
+
 # --- the node's files: CBOR made by the host at provisioning, read by plumveil.config ------------------------------
-# secrets: [body bstr, SHA-256(body) cut to 8 bytes]; config: [body bstr, HMAC-SHA256(k_config, body)].
-FILE_SECRETS = "/pv/secrets.bin"
+# config: [body bstr, HMAC-SHA256(k_config, body)].
+FOLDER_KEYS = "/pv/k"  # stands in for KEYS_PARTITION where the flash has none: a file a block
 FILE_CONFIG = "/pv/config.bin"
 FILE_CELL = "/pv/cell.bin"  # what was reported last: [consent serial, tier, row, column]
+FILE_SELF_TEST = "/pv/selftest.bin"  # one byte, the bits that failed; gone once reported
 FOLDER_QUEUE = "/pv/q"
-CHECK_BYTES = 8
-S_K_ID = 1  # bstr 32
-S_K_CHAIN = 2  # bstr 32
-S_K_CONFIG = 3  # bstr 32
-S_TENANT = 4  # tstr
-S_EPOCH0_DAY = 5  # uint, Unix day of epoch 0
 C_VERSION = 1  # uint, only rises
 C_POLICY = 2  # map of P_*
 C_CONSENT = 3  # map of G_*; absent: location is off
@@ -184,9 +219,11 @@ P_POSITION_S = 5
 P_DEVICE_S = 6
 P_UPLOAD_S = 7
 P_BATCH_MAX = 8
+P_HEALTH_MASK = 10  # bool, K_HEALTH's values are masked
 P_LIMITS = 9  # [lowest temperature, highest temperature, shock] in wire units; absent: no alarms
 G_SERIAL = 1
 G_TIER = 2
 G_STARTS_S = 3
 G_EXPIRES_S = 4
 G_PURPOSE = 5  # tstr
+G_SECRET = 6  # bstr 32, random, the consent's own: joins every key of the location stream

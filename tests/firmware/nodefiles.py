@@ -2,11 +2,19 @@
 
 from hashlib import sha256
 
-from plumveil import cbor, wire
-from plumveil.config import Config, Secrets
+import world
+from esp32 import Partition
+from models.nor_flash import NorFlash
+
+from plumveil import cbor, keys, wire
+from plumveil.config import Config
 from plumveil.crypto import hmac_sha256
 from plumveil.drops import Drops
+from plumveil.keys import KeyChain
+from plumveil.keystate import KeyState, generation_of
+from plumveil.pseudonym import Pseudonyms
 from plumveil.service import build_pipeline
+from plumveil.vault import RawArea, Vault
 
 K_ID = bytes(range(32))
 K_CHAIN = bytes(range(32, 64))
@@ -15,6 +23,7 @@ EPOCH0_DAY = 20600  # 2026-05-27
 NOON_S = (EPOCH0_DAY + 2) * 86400 + 43200
 SALT = bytes(range(200, 216))
 BOOT_SECRET = bytes(range(200, 232))
+CONSENT_SECRET = bytes(range(100, 132))
 
 
 def policy_map():
@@ -33,6 +42,7 @@ def policy_map():
         wire.P_DEVICE_S: 21600,
         wire.P_UPLOAD_S: 3600,
         wire.P_BATCH_MAX: 60,
+        wire.P_HEALTH_MASK: True,
         wire.P_LIMITS: [20, 80, 30],
     }
 
@@ -44,6 +54,7 @@ def consent_map(tier=3):
         wire.G_STARTS_S: NOON_S - 86400,
         wire.G_EXPIRES_S: NOON_S + 86400,
         wire.G_PURPOSE: "route of the delivery",
+        wire.G_SECRET: CONSENT_SECRET,
     }
 
 
@@ -66,19 +77,42 @@ def config_bytes(parts):
     return cbor.dumps([body, hmac_sha256(K_CONFIG, body)])
 
 
-def secrets_map():
+def slot_map():
+    # What the host writes at enrolment: generation 1, epoch 0, step 0.
     return {
-        wire.S_K_ID: K_ID,
-        wire.S_K_CHAIN: K_CHAIN,
-        wire.S_K_CONFIG: K_CONFIG,
+        wire.S_GENERATION: 1,
         wire.S_TENANT: "acme",
         wire.S_EPOCH0_DAY: EPOCH0_DAY,
+        wire.S_K_CONFIG: K_CONFIG,
+        wire.S_EPOCH: 0,
+        wire.S_STEP: 0,
+        wire.S_CHAIN: keys.next_secret(K_CHAIN),
+        wire.S_NAMES: K_ID,
+        wire.S_STREAMS: [keys.stream_secret(K_CHAIN, stream) for stream in range(4)],
+        wire.S_COUNTERS: [0, 0, 0, 0],
+        wire.S_AHEAD: 0,
+        wire.S_POOL: bytes(32),
     }
 
 
-def secrets_bytes(parts=None):
-    body = cbor.dumps(parts or secrets_map())
-    return cbor.dumps([body, sha256(body).digest()[: wire.CHECK_BYTES]])
+def slot_bytes(parts=None):
+    body = cbor.dumps(parts or slot_map())
+    inner = cbor.dumps([body, sha256(body).digest()[: wire.CHECK_BYTES]])
+    return len(inner).to_bytes(2, "big") + inner
+
+
+def new_flash():
+    # The stand-in board's partition for keys, enrolled; it is that of `esp32.Partition` from now on.
+    world.reset({}, {})
+    flash = world.current.flash[wire.KEYS_PARTITION] = NorFlash(4)
+    flash.program(0, slot_bytes())
+    return flash
+
+
+def key_chain(random_bytes=bytes(32)):
+    # A boot of the node in the current world.
+    vault = Vault(RawArea(Partition(wire.KEYS_PARTITION)))
+    return KeyChain(vault, KeyState(vault.load(generation_of)), random_bytes)
 
 
 class Kept:
@@ -94,7 +128,12 @@ class Kept:
 
 
 def pipeline(consent=None, boot_secret=BOOT_SECRET):
-    # (Pipeline, Kept, Drops) of a node with this consent map.
+    # (Pipeline, Kept, Drops) of a new node with this consent map, at noon of its third day.
+    new_flash()
     store, drops = Kept(), Drops()
     config = Config(config_bytes(config_map(consent)), K_CONFIG)
-    return build_pipeline(Secrets(secrets_bytes()), config, store, drops, boot_secret), store, drops
+    chain = key_chain()
+    chain._boot_secret = boot_secret
+    made = build_pipeline(chain, Pseudonyms(chain, config.policy.mask_health), config, store, drops)
+    made.tick(NOON_S)
+    return made, store, drops

@@ -1,129 +1,9 @@
 # The schedule under a clock in the test's hands.
 import unittest
 
-import nodefiles
+from schedule import START_S, Search, node, run
 
 from plumveil import service, wire
-from plumveil.app import App
-from plumveil.clock import Clock
-from plumveil.drops import Drops
-from plumveil.errors import LinkDown, SensorFault
-from plumveil.policy import Policy
-
-START_S = nodefiles.NOON_S
-
-
-class Time:
-    # The ESP32's `time`: seconds since 2000, ticks that wrap at 2^30.
-    def __init__(self, unix_s):
-        self.ms = (unix_s - 946684800) * 1000
-
-    def gmtime(self, s):
-        return (2000, 1, 1, 0, 0, 0, 5, 1)
-
-    def time(self):
-        return self.ms // 1000
-
-    def ticks_ms(self):
-        return self.ms & 0x3FFFFFFF
-
-    def ticks_diff(self, a, b):
-        return ((a - b + 0x20000000) & 0x3FFFFFFF) - 0x20000000
-
-    def sleep_ms(self, n_ms):
-        self.ms += n_ms
-
-
-class Pipeline:
-    # Notes what the schedule asks for.
-    def __init__(self):
-        self.calls = []
-        self.alarms = 0
-
-    def take(self, t_s, values):
-        self.calls.append(("take", t_s, values))
-        return self.alarms
-
-    def take_position(self, t_s, trusted, receiver):
-        self.calls.append(("position", t_s))
-        self.search()
-
-    def search(self):
-        pass
-
-    def take_health(self, t_s, values):
-        self.calls.append(("health", t_s, values))
-
-    def tick(self, t_s):
-        self.ticked_s = t_s
-
-    def close(self):
-        self.calls.append(("close",))
-
-
-class Search:
-    # A position search that takes its time.
-    def __init__(self, time, ms):
-        self.time = time
-        self.ms = ms
-
-    def run(self):
-        self.time.sleep_ms(self.ms)
-
-
-class Sensor:
-    def __init__(self, values):
-        self.values = values
-
-    def read(self):
-        if self.values is None:
-            raise SensorFault("sht4x: crc")
-        return self.values
-
-
-class Uplink:
-    def __init__(self, time):
-        self.time = time
-        self.down = False
-        self.tried = []
-        self.sets_clock_to_s = None
-
-    def join(self):
-        if self.sets_clock_to_s is None:
-            raise LinkDown("access point")
-        self.time.ms = (self.sets_clock_to_s - 946684800) * 1000
-
-    def deliver(self, store):
-        self.tried.append(self.time.ms // 1000 + 946684800)
-        if self.down:
-            raise LinkDown("broker")
-
-
-class Queue:
-    def count(self):
-        return 2
-
-
-def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},)):
-    time = Time(start_s)
-    pipeline, uplink, drops = Pipeline(), Uplink(time), Drops()
-    sensors = [Sensor(values) for values in sensors]
-    health = Sensor({wire.F_UPTIME: 1})
-    policy = Policy(nodefiles.policy_map())
-    app = App(
-        pipeline, policy, Queue(), drops, Clock(time), sensors, health, None, uplink, lambda n: bytes([128]) * n
-    )
-    return app, time, pipeline, uplink, drops
-
-
-def run(app, time, seconds):
-    end_ms = time.ms + seconds * 1000
-    steps = 0
-    while time.ms < end_ms:
-        wait_ms = app.step()
-        time.ms += max(1, wait_ms)
-        steps += 1
-    return steps
 
 
 class Schedule(unittest.TestCase):
@@ -132,7 +12,8 @@ class Schedule(unittest.TestCase):
         run(app, time, 3600)
         taken = [call[1] for call in pipeline.calls if call[0] == "take"]
         self.assertEqual(taken, [START_S + 300 * n for n in range(13)])
-        self.assertEqual(pipeline.ticked_s, START_S + 3600)
+        self.assertEqual(pipeline.ticks[-1], START_S + 3600)
+        self.assertEqual(pipeline.ticks, sorted(pipeline.ticks))
 
     def test_sleeps_between_and_never_over_a_due_time(self):
         app, time, _, _, _ = node(START_S + 17)
@@ -179,14 +60,16 @@ class Schedule(unittest.TestCase):
         taken = [call[1] for call in pipeline.calls if call[0] == "take"]
         self.assertEqual(taken, sorted(set(taken)))
 
-    def test_without_time_nothing_is_taken_until_the_server_answers(self):
-        app, time, pipeline, uplink, drops = node(946684800)
-        run(app, time, 600)
-        self.assertEqual(pipeline.calls, [])
-        self.assertTrue(drops.totals[wire.R_CLOCK] >= 2)
-        uplink.sets_clock_to_s = START_S
-        app.step()
-        self.assertEqual(pipeline.calls[0][:2], ("take", START_S))
+    def test_slots_start_anew_at_midnight(self):
+        app, time, pipeline, _, _ = node(START_S)
+        app.policy.sample_s = 3500
+        run(app, time, 15 * 3600)
+        taken = [call[1] - START_S for call in pipeline.calls if call[0] == "take"]
+        self.assertTrue(12 * 3600 in taken)
+        self.assertEqual(len([t for t in taken if t < 12 * 3600]), 13)
+
+    def test_a_failed_self_test_shows(self):
+        self.assertEqual(node(self_test=5)[0].status()["self_test"], ["hmac", "ccm"])
 
     def test_how_long_a_search_takes_shows_nowhere(self):
         calls = []
@@ -226,7 +109,9 @@ class Schedule(unittest.TestCase):
     def test_status_names_the_rules(self):
         app, _, _, _, drops = node()
         drops.add(wire.R_NO_FIX, 3)
-        self.assertEqual(app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0})
+        self.assertEqual(
+            app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0, "self_test": []}
+        )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from plumveil.alarm import Alarms
 from plumveil.drops import Drops
 from plumveil.errors import SealRefused, StoreFull
 from plumveil.held import HeldCell
-from plumveil.keys import PARTIAL_IV_MAX, KeyChain
 from plumveil.minimise import Minimiser
 from plumveil.pack import Batch, Packer, padded
 from plumveil.policy import Policy
@@ -83,6 +82,7 @@ class Path(unittest.TestCase):
 
     def run_day(self, pipeline, hours=6):
         for n in range(hours * 12):
+            pipeline.tick(NOW_S + n * 300)
             pipeline.take(NOW_S + n * 300, {wire.F_TEMPERATURE: 4800 + n * 10, wire.F_HUMIDITY: 45000})
         pipeline.close()
 
@@ -108,6 +108,7 @@ class Path(unittest.TestCase):
         pipeline, store, _ = nodefiles.pipeline()
         midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
         for t_s in (NOW_S, NOW_S + 300, NOW_S + 900, midnight_s - 300, midnight_s, midnight_s + 300):
+            pipeline.tick(t_s)
             pipeline.take(t_s, {wire.F_TEMPERATURE: 4800})
         pipeline.close()
         self.assertEqual([sealed.epoch for sealed in store.sealed], [2, 2, 2, 3])
@@ -155,6 +156,7 @@ class Path(unittest.TestCase):
             pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
             pipeline.take_position(NOW_S, True, gps)
         self.assertEqual(store.of(wire.LOCATION), [])
+        pipeline.tick(NOW_S + 2 * 86400)
         pipeline.take_position(NOW_S + 2 * 86400, True, gps)
         pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
         pipeline.take_position(NOW_S, True, gps)
@@ -183,22 +185,49 @@ class Path(unittest.TestCase):
     def full(self, sealed):
         raise StoreFull("location")
 
-    def test_a_clock_set_back_a_day_refuses_and_keeps_the_batch(self):
+    def test_a_clock_set_back_over_midnight_is_waited_for(self):
         pipeline, store, drops = nodefiles.pipeline()
         midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
+        pipeline.tick(midnight_s)
         pipeline.take(midnight_s, {wire.F_TEMPERATURE: 4800})
         for n in range(3):
-            pipeline.take(midnight_s - 86400 + n * 300, {wire.F_TEMPERATURE: 4800})
-            pipeline.tick(midnight_s - 86400 + n * 300)
+            pipeline.tick(midnight_s - 1800 + n * 300)
+            pipeline.take(midnight_s - 1800 + n * 300, {wire.F_TEMPERATURE: 4800})
         self.assertEqual(drops.totals, {wire.R_CLOCK: 3})
+        pipeline.tick(midnight_s + 300)
         pipeline.take(midnight_s + 300, {wire.F_TEMPERATURE: 4800})
         pipeline.close()
         self.assertEqual([sealed.epoch for sealed in store.sealed], [3])
 
-    def test_no_two_streams_or_epochs_share_a_salt(self):
-        chain = KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.BOOT_SECRET)
-        salts = [chain.seal(stream, NOW_S + day * 86400).salt for day in range(3) for stream in range(4)]
-        self.assertEqual(len(set(salts)), 12)
+    def test_a_clock_set_back_by_days_goes_on_under_the_same_epoch_and_says_so(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        pipeline.tick(NOW_S + 30 * 86400)
+        pipeline.take(NOW_S + 30 * 86400, {wire.F_TEMPERATURE: 4800})
+        for day in range(2):
+            pipeline.tick(NOW_S + day * 86400)
+            pipeline.take(NOW_S + day * 86400, {wire.F_TEMPERATURE: 4800})
+        pipeline.close()
+        self.assertEqual(drops.totals, {})
+        # The batch of the false day, the word of it, and each day's batch: the epochs go on, never back.
+        told = [(sealed.stream, sealed.epoch) for sealed in store.sealed]
+        self.assertEqual(told, [(wire.EVENTS, 32), (wire.READINGS, 32), (wire.READINGS, 32), (wire.READINGS, 33)])
+        self.assertEqual(len(set(sealed.pseudonym for sealed in store.sealed)), 3)
+
+    def test_what_cannot_be_sealed_waits_and_what_comes_then_is_counted(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        for n in range(59):
+            pipeline.take(NOW_S + n * 300, {wire.F_TEMPERATURE: 4800})
+        commit, pipeline._keys._vault.commit = pipeline._keys._vault.commit, self.refuse
+        pipeline._keys._durable = False
+        for n in range(59, 63):
+            pipeline.take(NOW_S + n * 300, {wire.F_TEMPERATURE: 4800})
+        self.assertEqual((store.sealed, drops.totals), ([], {wire.R_KEYS: 3}))
+        pipeline._keys._vault.commit = commit
+        pipeline.take(NOW_S + 63 * 300, {wire.F_TEMPERATURE: 4800})
+        self.assertEqual(len(store.sealed), 1)
+
+    def refuse(self, body):
+        raise SealRefused("key slot not written")
 
     def test_limits_close_together_alarm_again(self):
         alarms = Alarms([20, 28, 30])
@@ -224,7 +253,7 @@ class Path(unittest.TestCase):
 
 class Packing(unittest.TestCase):
     def test_takes_records_only(self):
-        packer = Packer(None, None, "acme", Policy(nodefiles.policy_map()))
+        packer = Packer(None, None, Policy(nodefiles.policy_map()))
         for other in (Reading(NOW_S, {}), Fix(NOW_S, 1, 2), Coarse(0, NOW_S, {}), {}):
             with self.assertRaises(TypeError):
                 packer.add(other)
@@ -235,50 +264,6 @@ class Packing(unittest.TestCase):
 
     def test_a_batch_without_a_value_is_nothing(self):
         self.assertIs(Batch(Record(wire.READINGS, 2, NOW_S, {}), Policy(nodefiles.policy_map())).body(), None)
-
-
-class Keys(unittest.TestCase):
-    def chain(self):
-        return KeyChain(nodefiles.K_CHAIN, nodefiles.EPOCH0_DAY, nodefiles.BOOT_SECRET)
-
-    def test_no_key_and_nonce_twice(self):
-        chain = self.chain()
-        seen = set()
-        for t_s in range(NOW_S, NOW_S + 86400, 1200):
-            for stream in range(4):
-                seal = chain.seal(stream, t_s)
-                seen.add((stream, seal.common_iv, seal.take()))
-        self.assertEqual(len(seen), 72 * 4)
-
-    def test_advancing_each_hour_or_at_once_gives_the_same_keys(self):
-        hourly, lazy = self.chain(), self.chain()
-        first = hourly.seal(0, NOW_S), lazy.seal(0, NOW_S)
-        self.assertEqual(first[0].common_iv, first[1].common_iv)
-        for hour in range(6):
-            hourly.advance(NOW_S + hour * 3600)
-        now = hourly.seal(0, NOW_S + 5 * 3600), lazy.seal(0, NOW_S + 5 * 3600)
-        self.assertEqual(now[0].common_iv, now[1].common_iv)
-        self.assertFalse(first[0].common_iv == now[0].common_iv)
-
-    def test_late_records_go_under_the_step_in_use(self):
-        chain = self.chain()
-        seal = chain.seal(0, NOW_S)
-        self.assertIs(chain.seal(0, NOW_S - 7200), seal)
-        with self.assertRaises(SealRefused):
-            chain.seal(0, NOW_S - 86400)
-
-    def test_a_used_up_counter_refuses(self):
-        seal = self.chain().seal(0, NOW_S)
-        seal._next = PARTIAL_IV_MAX
-        seal.take()
-        with self.assertRaises(SealRefused):
-            seal.take()
-
-    def test_wrong_lengths_refuse(self):
-        with self.assertRaises(SealRefused):
-            KeyChain(bytes(31), 0, bytes(32))
-        with self.assertRaises(SealRefused):
-            KeyChain(bytes(32), 0, bytes(31))
 
 
 if __name__ == "__main__":

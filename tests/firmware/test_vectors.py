@@ -36,11 +36,15 @@ class Core(unittest.TestCase):
             self.assertEqual(hexlify(columns.encode(case["columns"])).decode(), case["hex"])
 
     def test_keys_and_pseudonyms(self):
-        names = Pseudonyms(nodefiles.K_ID, "acme", nodefiles.EPOCH0_DAY)
+        nodefiles.new_flash()
+        chain = nodefiles.key_chain()
+        names = Pseudonyms(chain, True)
         for case in load()["keys"]:
             epoch, stream, step = case["epoch"], case["stream"], case["step"]
-            self.assertEqual(hexlify(names.stream(epoch, stream)).decode(), case["pseudonym"])
-            self.assertEqual(hexlify(names.session(epoch)).decode(), case["session"])
+            chain.advance((nodefiles.EPOCH0_DAY + epoch) * 86400)
+            self.assertEqual(hexlify(names.stream(stream)).decode(), case["pseudonym"])
+            self.assertEqual(hexlify(names.session()).decode(), case["session"])
+            self.assertEqual(names.host_name(), case["host"])
             secret = nodefiles.K_CHAIN
             for _ in range(epoch):
                 secret = keys.next_secret(secret)
@@ -57,9 +61,11 @@ class Core(unittest.TestCase):
         pipeline.take_position(start_s, True, Gps())
         pipeline.take_health(start_s + 60, {wire.F_UPTIME: 7200})
         for n in range(60):
+            pipeline.tick(start_s + n * 300)
             pipeline.take(
                 start_s + n * 300, {wire.F_TEMPERATURE: 4800 + 100 * (n % 7), wire.F_HUMIDITY: 45000 + 500 * (n % 2)}
             )
+        pipeline.tick(start_s + 18000)
         pipeline.take(start_s + 18000, {wire.F_TEMPERATURE: 8100})
         for stream, name in enumerate(wire.STREAMS):
             want = [unhexlify(text) for text in load()["messages"][name]]

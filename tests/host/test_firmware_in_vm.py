@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host_tools.firmware_build import FIRMWARE, WIRE, compile_source
 from host_tools.vm import Vm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,8 @@ def put_tests(vm: Vm) -> None:
     for folder in ("tests/firmware", "tests/fakes", "tests/vectors"):
         for path in sorted((ROOT / folder).glob("*.*")):
             vm.put(f"/{folder}/{path.name}", path.read_bytes())
+    # The tests name its integers, which the firmware has in it as numbers.
+    vm.put("/lib/plumveil/wire.mpy", compile_source((FIRMWARE / WIRE).read_bytes(), WIRE))
 
 
 def put_shared(vm: Vm) -> None:

@@ -20,6 +20,9 @@ class Wlan:
 
     def __init__(self, there: bool = True) -> None:
         self.there = there
+        self.name = "0123456789ab"  # today's host name
+        self.names: list[str] = []  # that DHCP was told
+        self.left = 0
 
     def isconnected(self) -> bool:
         return self.there
@@ -28,7 +31,7 @@ class Wlan:
         pass
 
     def disconnect(self) -> None:
-        pass
+        self.left += 1
 
     def connect(self, ssid: str, key: str) -> None:
         pass
@@ -48,6 +51,9 @@ class Ticks:
 
     def ticks_ms(self) -> int:
         return self.slept_ms
+
+    def ticks_add(self, ticks: int, delta: int) -> int:
+        return ticks + delta
 
     def ticks_diff(self, a: int, b: int) -> int:
         return a - b
@@ -70,10 +76,20 @@ def sealed(n: int, epoch: int = 1, stream: int = 0) -> Sealed:
     return Sealed(stream, epoch, bytes([stream]) * 8, bytes([epoch]) * 8, b"message %d" % n)
 
 
+def clock_that_knows() -> Clock:
+    kept = [b""]
+    clock = Clock(Ticks(), lambda data=None: kept[0] if data is None else kept.__setitem__(0, data), 0)
+    clock.set_by_source()
+    return clock
+
+
 def make(url: str, ca_der: bytes | None, wlan: Wlan | None = None) -> Uplink:
     broker = BrokerUrl.parse(url)
-    where, clock = [broker.host, broker.port, ca_der], Clock(Ticks())
-    return Uplink(where, ["ap", "key"], wlan or Wlan(), MQTTClient, PortSsl, clock, lambda: None)
+    where, clock = [broker.host, broker.port, ca_der], clock_that_knows()
+    link = wlan or Wlan()
+    return Uplink(
+        where, ["ap", "key"], link, MQTTClient, PortSsl, clock, lambda: None, link.names.append, lambda: link.name
+    )
 
 
 @pytest.fixture
@@ -135,6 +151,16 @@ def test_no_access_point_ends_in_time(store) -> None:
     uplink = make("mqtt://127.0.0.1:1", None, Wlan(there=False))
     with pytest.raises(LinkDown, match="access point"):
         uplink.deliver(store)
+
+
+def test_a_new_day_joins_under_a_new_name() -> None:
+    wlan = Wlan()
+    uplink = make("mqtt://127.0.0.1:1", None, wlan)
+    for name in ("first", "first", "second", "second"):
+        wlan.name = name
+        uplink.join()
+    assert wlan.names == ["first", "second"]
+    assert wlan.left == 2
 
 
 def test_plain_tcp_beyond_this_machine_is_refused() -> None:
