@@ -50,16 +50,33 @@ class Micropython(_Strict):
 
 
 class Flash(_Strict):
-    """Flash chip and the file system's place in it, in bytes."""
+    """Flash chip, and the places in it of the file system and of the node's keys, in bytes.
+
+    keys_*: a data partition labelled wire.KEYS_PARTITION, two blocks or more; None where the board has none, and the
+    keys lie in files, which cannot be erased for good.
+    """
 
     size_bytes: Annotated[int, Field(ge=0x100000, le=0x8000000)]
     vfs_offset_bytes: Annotated[int, Field(ge=0, multiple_of=4096)]
     vfs_size_bytes: Annotated[int, Field(ge=0x10000, multiple_of=4096)]
+    keys_offset_bytes: Annotated[int, Field(ge=0x10000, multiple_of=4096)] | None = None
+    keys_size_bytes: Annotated[int, Field(ge=2 * 4096, multiple_of=4096)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Flash:
         if self.vfs_offset_bytes + self.vfs_size_bytes > self.size_bytes:
             raise ValueError("the file system ends beyond the flash")
+        if (self.keys_offset_bytes is None) != (self.keys_size_bytes is None):
+            raise ValueError("keys_offset_bytes and keys_size_bytes go together")
+        if self.keys_offset_bytes is not None and self.keys_size_bytes is not None:
+            keys_end = self.keys_offset_bytes + self.keys_size_bytes
+            if keys_end > self.size_bytes:
+                raise ValueError("the key partition ends beyond the flash")
+            if (
+                self.keys_offset_bytes < self.vfs_offset_bytes + self.vfs_size_bytes
+                and self.vfs_offset_bytes < keys_end
+            ):
+                raise ValueError("the key partition and the file system overlap")
         return self
 
 
