@@ -32,6 +32,8 @@ ABSENT_MODULES = {
     "fractions",
 }
 BANNED_IN_FIRMWARE = {"float", "print", "input", "eval", "exec", "__import__", "globals"}
+# What names the hardware: read by the host at enrolment, never by the node (P1, P6).
+HARDWARE_NAMES = {"unique_id", "mac", "bssid"}
 
 # Put together here, so that this file does not find itself.
 _WORDS = {
@@ -82,6 +84,10 @@ def firmware_faults(tree: ast.AST) -> list[str]:
             faults.append(f"{line}: true division")
         elif isinstance(node, ast.Assert):
             faults.append(f"{line}: assert")
+        elif isinstance(node, ast.Attribute) and node.attr in HARDWARE_NAMES:
+            faults.append(f"{line}: {node.attr}")
+        elif isinstance(node, ast.Constant) and node.value in HARDWARE_NAMES:
+            faults.append(f"{line}: {node.value}")
         elif isinstance(node, ast.Name) and node.id in BANNED_IN_FIRMWARE:
             faults.append(f"{line}: {node.id}")
         elif isinstance(node, ast.Import):
@@ -160,6 +166,8 @@ BROKEN = (
     (parsed(firmware_faults), "x = 0.5", "1: float"),
     (parsed(firmware_faults), "x /= 2", "1: true division"),
     (parsed(firmware_faults), "assert x", "1: assert"),
+    (parsed(firmware_faults), "machine.unique_id()", "1: unique_id"),
+    (parsed(firmware_faults), "wlan.config('mac')", "1: mac"),
     (parsed(firmware_faults), "print(x)", "1: print"),
     (parsed(firmware_faults), "from typing import Any", "1: typing"),
     (parsed(firmware_faults), "import math", "1: math"),
