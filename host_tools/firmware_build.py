@@ -2,7 +2,7 @@
 
 The integers of wire.py are written into the modules that use them, and the node's own copy keeps the rest: their
 names would cost several KiB of flash and heap. Results are kept in build/mpy by content, so that nothing is compiled
-twice. Must never hand out source in place of bytecode, except for boot.py and main.py, which a board runs as they are.
+twice. Must never hand out source in place of bytecode, except for boot.py and main.py, which a board runs so.
 """
 
 from __future__ import annotations
