@@ -100,18 +100,11 @@ class Packer:
         self._batch = None
         return done
 
-    def advance(self, t_s):
-        # Time goes on -> [Sealed]: a batch of an earlier epoch is closed, then the key chains move. SealRefused: see
-        # KeyChain.advance.
-        done = ()
+    def close_before(self, t_s):
+        # -> [Sealed]: an open batch of an earlier epoch than t_s is closed, while its keys are still there.
         if self._batch is not None and self._batch.epoch < self._keys.epoch_at(t_s) and self._keys.reaches(t_s):
-            done = self.close()
-        try:
-            self._keys.advance(t_s)
-        except SealRefused:
-            if not done:
-                raise
-        return done
+            return self.close()
+        return ()
 
     def _full(self):
         return self._batch.count >= self._policy.batch_max

@@ -74,8 +74,9 @@ class Pipeline:
             return
         ahead = self._keys.ahead
         try:
-            for sealed in self._packer.advance(t_s):
+            for sealed in self._packer.close_before(t_s):
                 self._queue(sealed)
+            self._keys.advance(t_s)
         except SealRefused:
             # Asked again at the next tick; what cannot be sealed meanwhile is counted as it comes.
             return

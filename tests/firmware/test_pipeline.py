@@ -226,6 +226,32 @@ class Path(unittest.TestCase):
         pipeline.take(NOW_S + 63 * 300, {wire.F_TEMPERATURE: 4800})
         self.assertEqual(len(store.sealed), 1)
 
+    def test_a_step_that_did_not_reach_the_flash_is_tried_again(self):
+        pipeline, store, drops = nodefiles.pipeline()
+        midnight_s = (nodefiles.EPOCH0_DAY + 3) * 86400
+        pipeline.take(midnight_s - 300, {wire.F_TEMPERATURE: 4800})
+        vault = pipeline._keys._vault
+        commit = vault.commit
+        kept = []
+
+        def once(body):
+            # The ceiling for yesterday's batch, and then no more.
+            if kept:
+                self.refuse(body)
+            kept.append(body)
+            commit(body)
+
+        vault.commit = once
+        pipeline.tick(midnight_s)
+        pipeline.take(midnight_s, {wire.F_TEMPERATURE: 4800})
+        self.assertEqual([sealed.epoch for sealed in store.sealed], [2])
+        vault.commit = commit
+        pipeline.tick(midnight_s + 300)
+        pipeline.take(midnight_s + 300, {wire.F_TEMPERATURE: 4800})
+        pipeline.close()
+        self.assertEqual([sealed.epoch for sealed in store.sealed], [2, 3])
+        self.assertEqual(drops.totals, {})
+
     def refuse(self, body):
         raise SealRefused("key slot not written")
 
