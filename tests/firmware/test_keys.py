@@ -70,6 +70,12 @@ class Chain(unittest.TestCase):
         again.advance(NOW_S + DAY_S)
         self.assertEqual(pair(again)[1], 0)
 
+    def test_a_boot_without_the_time_stays_in_the_epoch_it_left(self):
+        # Not in one that all nodes with dead clocks would share.
+        again = nodefiles.key_chain()
+        self.assertEqual((again.epoch, again._state.step), (2, 12))
+        self.assertEqual(again.names_secret, self.chain.names_secret)
+
     def test_counters_run_on_over_hours(self):
         pair(self.chain)
         self.chain.advance(NOW_S + 3600)
