@@ -11,6 +11,7 @@ from host_tools import boards
 from host_tools.firmware_build import compile_firmware, compile_source
 from host_tools.provision import Network, Profile, Provisioned, load_profile, provision
 from host_tools.registry import Registry
+from host_tools.simulate.runner import KEYS_IMAGE
 from host_tools.vm import Vm, VmError
 
 HERE = Path(__file__).resolve().parent
@@ -61,7 +62,7 @@ def _node() -> Provisioned:
 
 def _vm_result(script: str, rows: Rows, node: Provisioned) -> tuple[dict[str, Any], dict[str, bytes]]:
     files = {
-        "/pv/secrets.bin": node.secrets_bytes,
+        KEYS_IMAGE: node.slot_bytes,
         "/pv/config.bin": node.config_bytes,
         "/bench/rows.json": json.dumps(rows).encode(),
     }

@@ -1,10 +1,11 @@
 """Reads and checks the plaintexts that carry one thing: a position, the node's health, an event."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from host_tools import cells, rules
 from host_tools.content import KEY_NAMES, Event, Health, Position, entries
-from host_tools.limits import FIELDS, Limits, NodeRules
+from host_tools.limits import FIELDS, ConsentTerms, Limits, NodeRules
 from host_tools.readings import check_field
 from host_tools.rules import Finding, Refused
 from plumveil import wire
@@ -23,30 +24,40 @@ _EVENTS = frozenset(row[0] for row in wire.EVENT_NAMES)
 _SENT_RULES = frozenset(row[0] for row in wire.RULES) - frozenset(wire.RULES_LOCAL)
 
 
-def position(plaintext: bytes, node: NodeRules, limits: Limits, findings: list[Finding]) -> Position:
-    """Plaintext of the location stream -> Position. Raises Refused when there is no telling where it would be."""
+def position(
+    plaintext: bytes, opened_under: bytes, node: NodeRules, limits: Limits, findings: list[Finding]
+) -> Position:
+    """Plaintext of the location stream -> Position. Raises Refused when there is no telling where it would be.
+
+    opened_under: reference of the consent whose key opened it.
+    """
     body = entries(plaintext, wire.LOCATION, findings)
     cell = body[wire.K_CELL]
     if len(cell) != 3 or any(type(part) is not int for part in cell):
         raise Refused(rules.STRUCTURE, _CELL, "not [tier, row, column]")
     tier, row, column = cell
-    found = Position(body[wire.K_TIME], tier, row, column, body[wire.K_CONSENT])
+    reference = body[wire.K_CONSENT]
+    consent = node.consents.get(reference)
+    found = Position(body[wire.K_TIME], tier, row, column, reference, consent.serial if consent else None)
     if not cells.exists(found.tier, found.row, found.column):
         raise Refused(rules.RANGE, _CELL, "there is no such cell")
     if found.t_s % wire.POSITION_TIME_S:
         findings.append(Finding(rules.RESOLUTION, KEY_NAMES[wire.K_TIME], f"finer than {wire.POSITION_TIME_S} s"))
     if found.tier > limits.ceiling:
         findings.append(Finding(rules.RESOLUTION, f"{_CELL}[0]", "a tier finer than the policy's ceiling"))
-    _check_consent(found, node, findings)
+    _check_consent(found, consent, opened_under, findings)
     return found
 
 
-def _check_consent(found: Position, node: NodeRules, findings: list[Finding]) -> None:
+def _check_consent(
+    found: Position, consent: ConsentTerms | None, opened_under: bytes, findings: list[Finding]
+) -> None:
     where = KEY_NAMES[wire.K_CONSENT]
-    consent = node.consents.get(found.consent)
     if consent is None:
         findings.append(Finding(rules.CONSENT, where, "no record of such a consent"))
         return
+    if found.consent != opened_under:
+        findings.append(Finding(rules.CONSENT, where, "sealed under the key of another consent"))
     if found.tier > consent.tier:
         findings.append(Finding(rules.CONSENT, f"{_CELL}[0]", "a tier finer than was consented to"))
     # The time was rounded down, so the position may have been taken up to the next multiple.
@@ -54,25 +65,47 @@ def _check_consent(found: Position, node: NodeRules, findings: list[Finding]) ->
         findings.append(Finding(rules.CONSENT, KEY_NAMES[wire.K_TIME], "outside the consent's time"))
 
 
-def health(plaintext: bytes, limits: Limits, findings: list[Finding]) -> Health:
-    """Plaintext of the device stream -> Health. Raises Refused when it cannot be followed."""
+def health(
+    plaintext: bytes, limits: Limits, unmask: Callable[[int], Mapping[int, int]] | None, findings: list[Finding]
+) -> Health:
+    """Plaintext of the device stream -> Health. Raises Refused when it cannot be followed.
+
+    unmask: see host_tools.keyring.StreamKeys; with None a masked report stays so, and only its ranges are checked.
+    """
     body = entries(plaintext, wire.DEVICE, findings)
-    values = body[wire.K_HEALTH]
+    t_s, values = body[wire.K_TIME], body[wire.K_HEALTH]
     where = KEY_NAMES[wire.K_HEALTH]
     if not values or any(type(value) is not int for value in values.values()):
         raise Refused(rules.STRUCTURE, where, "not a map of field ids to integers")
-    for field, value in values.items():
-        place = f"{where}[{field}]"
-        check_field(field, wire.DEVICE, limits, place, findings)
-        _check_value(value, field, limits.steps.get(field, 1), place, findings)
-    return Health(body[wire.K_TIME], values)
+    for field in values:
+        check_field(field, wire.DEVICE, limits, f"{where}[{field}]", findings)
+    masked = limits.health_mask and unmask is None
+    offsets = unmask(t_s) if limits.health_mask and unmask else {}
+    out = {}
+    for field, sent in values.items():
+        # Before the mask is off: whatever was sent, that brings it within the limits.
+        within = _check_range(sent, field, f"{where}[{field}]", findings)
+        value = out[field] = _unmasked(sent, field, offsets[field]) if offsets and within else sent
+        if not masked:
+            _check_step(value, limits.steps.get(field, 1), f"{where}[{field}]", findings)
+    return Health(t_s, out, masked)
 
 
-def _check_value(value: int, field: int, step: int, where: str, findings: list[Finding]) -> None:
+def _unmasked(sent: int, field: int, offset: int) -> int:
+    row = FIELDS[field]
+    return row.low + (sent - row.low - offset) % (row.high - row.low + 1)
+
+
+def _check_step(value: int, step: int, where: str, findings: list[Finding]) -> None:
     if value % step:
         findings.append(Finding(rules.RESOLUTION, where, "not a multiple of the policy's step"))
-    if not FIELDS[field].low <= value <= FIELDS[field].high:
+
+
+def _check_range(value: int, field: int, where: str, findings: list[Finding]) -> bool:
+    within = FIELDS[field].low <= value <= FIELDS[field].high
+    if not within:
         findings.append(Finding(rules.RANGE, where, "outside the field's limits"))
+    return within
 
 
 def event(plaintext: bytes, limits: Limits | None, findings: list[Finding]) -> Event:
@@ -88,6 +121,9 @@ def event(plaintext: bytes, limits: Limits | None, findings: list[Finding]) -> E
         _check_alarm(found, limits, findings)
     elif found.event == wire.E_CONSENT:
         _check_tier(found.argument, limits, findings)
+    elif found.event == wire.E_EPOCHS_AHEAD:
+        if not 1 <= found.argument <= wire.EPOCHS_AHEAD_MAX:
+            findings.append(Finding(rules.RANGE, _ARGUMENT, f"not 1 to {wire.EPOCHS_AHEAD_MAX} epochs"))
     elif found.argument:
         findings.append(Finding(rules.RANGE, _ARGUMENT, "not 0"))
     if found.event == wire.E_DROPS:
@@ -103,7 +139,8 @@ def _check_alarm(found: Event, limits: Limits | None, findings: list[Finding]) -
     fewest: list[Finding] | None = None
     for field in candidates:
         breaches: list[Finding] = []
-        _check_value(found.argument, field, limits.steps[field], _ARGUMENT, breaches)
+        _check_step(found.argument, limits.steps[field], _ARGUMENT, breaches)
+        _check_range(found.argument, field, _ARGUMENT, breaches)
         if fewest is None or len(breaches) < len(fewest):
             fewest = breaches
     findings.extend(fewest or [])

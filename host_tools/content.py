@@ -34,7 +34,7 @@ LAYOUTS: dict[int, dict[int, type]] = {
         wire.K_FIELDS: list,
         wire.K_COLUMNS: bytes,
     },
-    wire.LOCATION: {wire.K_TIME: int, wire.K_CELL: list, wire.K_CONSENT: int},
+    wire.LOCATION: {wire.K_TIME: int, wire.K_CELL: list, wire.K_CONSENT: bytes},
     wire.DEVICE: {wire.K_TIME: int, wire.K_HEALTH: dict},
     wire.EVENTS: {wire.K_TIME: int, wire.K_EVENT: int, wire.K_ARGUMENT: int},
 }
@@ -64,20 +64,24 @@ class Batch(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A location cell, its time rounded down to wire.POSITION_TIME_S, and the serial of the consent for it."""
+    """A location cell, its time rounded down to wire.POSITION_TIME_S, and the consent for it: the reference that
+    stands in the message, and the serial it stands for, None for who may not know it."""
 
     t_s: int
     tier: int
     row: int
     column: int
-    consent: int
+    consent: bytes
+    serial: int | None
 
 
 class Health(NamedTuple):
-    """The node's own state: {field id: value}."""
+    """The node's own state: {field id: value}. masked: the values are not the node's, and who reads here cannot take
+    the mask off."""
 
     t_s: int
     values: dict[int, int]
+    masked: bool = False
 
 
 class Event(NamedTuple):

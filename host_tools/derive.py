@@ -1,4 +1,5 @@
-"""The key hierarchy of docs/wire-format.md, derived with `cryptography`: chains, stream keys, seal keys, pseudonyms.
+"""The key hierarchy of docs/wire-format.md, derived with `cryptography`: chains, stream keys, seal keys, pseudonyms,
+consent keys and the mask over health values.
 
 Independent of the firmware's derivation; the two share labels and lengths only. Must never print or log a secret.
 """
@@ -21,6 +22,9 @@ def hkdf(secret: bytes, info: bytes, salt: bytes = b"", length_bytes: int = wire
     return HKDF(SHA256(), length_bytes, salt, info).derive(secret)
 
 
+HOST_NAME_BYTES = 6
+# In the order of wire.FIELDS: a field's place says which bytes of the mask are its own.
+_DEVICE_FIELDS = tuple(row[0] for row in wire.FIELDS if row[2] == wire.DEVICE)
 _NEXT = label(wire.L_NEXT)
 _STEP = label(wire.L_STEP)
 _SEAL = label(wire.L_SEAL, wire.COSE_ALG_AES_CCM_16_128_256)
@@ -41,8 +45,19 @@ def next_step(secret: bytes) -> bytes:
     return hkdf(secret, _STEP)
 
 
+def consent_key(consent_secret: bytes, epoch: int) -> bytes:
+    """A consent's secret -> its 32-byte key of one epoch, which joins the location stream's secrets.
+
+    One for each epoch: from one of them no other follows, nor the secret.
+    """
+    return hkdf(consent_secret, label(wire.L_CONSENT, epoch))
+
+
 def seal_material(step_secret: bytes, boot_salt: bytes) -> tuple[bytes, bytes]:
-    """S[e, stream, i] and the boot's salt -> (32-byte seal key, 13-byte common IV)."""
+    """S[e, stream, i] and the boot's salt -> (32-byte seal key, 13-byte common IV).
+
+    For the location stream the secret is S[e, stream, i] followed by `consent_key`.
+    """
     material = hkdf(step_secret, _SEAL, boot_salt, wire.KEY_BYTES + wire.NONCE_BYTES)
     return material[: wire.KEY_BYTES], material[wire.KEY_BYTES :]
 
@@ -61,6 +76,23 @@ def pseudonym(id_secret: bytes, tenant: str, stream: int) -> bytes:
 def session_id(id_secret: bytes, tenant: str) -> str:
     """D[e] -> MQTT client id of that epoch, lower-case hex."""
     return _hmac(id_secret, label(wire.L_SESSION, tenant))[: wire.PSEUDONYM_BYTES].hex()
+
+
+def host_name(id_secret: bytes, tenant: str) -> str:
+    """D[e] -> the node's DHCP host name of that epoch, 12 lower-case hex digits."""
+    return _hmac(id_secret, label(wire.L_HOST, tenant))[:HOST_NAME_BYTES].hex()
+
+
+def consent_reference(id_secret: bytes, tenant: str, serial: int) -> bytes:
+    """D[e] -> the 8 bytes that stand for a consent's serial in that epoch's positions."""
+    return _hmac(id_secret, label(wire.L_CONSENT, tenant, serial))[: wire.CONSENT_REF_BYTES]
+
+
+def health_mask(id_secret: bytes, tenant: str, t_s: int) -> dict[int, int]:
+    """D[e] -> {device field id: what is added to its value in the report of time t_s (Unix s), to be taken modulo the
+    field's range}."""
+    mask = _hmac(id_secret, label(wire.L_HEALTH, tenant, t_s))
+    return {field: int.from_bytes(mask[4 * n : 4 * n + 4], "big") for n, field in enumerate(_DEVICE_FIELDS)}
 
 
 def external_aad(tenant: str, stream: int, kid: bytes, policy_version: int) -> bytes:

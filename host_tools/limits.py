@@ -1,12 +1,13 @@
-"""What a node may send, compiled from the key file for quick look-ups: policies by version, consents by serial."""
+"""What a node may send, compiled for quick look-ups: policies by version, consents by the reference of an epoch."""
 
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
 import cbor2
 
 from host_tools import columns
-from host_tools.registry import ConsentRecord, Node, Policy
+from host_tools.registry import Policy
 from plumveil import wire
 
 
@@ -37,16 +38,17 @@ class Plan(NamedTuple):
 
 
 class Limits:
-    """One policy version: `steps` {field id: step} and `ceiling`, the finest tier.
+    """One policy version: `steps` {field id: step}, `ceiling`, the finest tier, and whether health is masked.
 
     plans: {the bytes between a batch's count and its columns: Plan} of every combination the policy allows.
     """
 
-    __slots__ = ("ceiling", "plans", "steps")
+    __slots__ = ("ceiling", "health_mask", "plans", "steps")
 
     def __init__(self, policy: Policy) -> None:
         self.steps = dict(policy.fields)
         self.ceiling = policy.location_ceiling
+        self.health_mask = policy.health_mask
         allowed = sorted(field for field in self.steps if FIELDS[field].stream == wire.READINGS)
         self.plans: dict[bytes, Plan] = {}
         for n in range(1, len(allowed) + 1):
@@ -61,14 +63,39 @@ class Limits:
         return Plan(fields, tuple(_SPECS[field] for field in fields), steps, max(steps) > 1)
 
 
+class ConsentTerms(NamedTuple):
+    """What a consent covers: up to `tier`, from `starts_s` until before `expires_s` (Unix s). serial: None for who
+    may not know it."""
+
+    serial: int | None
+    tier: int
+    starts_s: int
+    expires_s: int
+
+
 class NodeRules:
-    """One node's name, tenant, first day, policies and consents."""
+    """What the messages of one pseudonym are held to: tenant, policies by version, consents by reference. name: the
+    node's, None for who may not know it."""
 
-    __slots__ = ("consents", "epoch0_day", "name", "policies", "tenant")
+    __slots__ = ("consents", "name", "policies", "tenant")
 
-    def __init__(self, node: Node) -> None:
-        self.name = node.name
-        self.tenant = node.tenant
-        self.epoch0_day = node.epoch0_day
-        self.policies = {policy.version: Limits(policy) for policy in node.policies}
-        self.consents: dict[int, ConsentRecord] = {consent.serial: consent for consent in node.consents}
+    def __init__(
+        self,
+        name: str | None,
+        tenant: str,
+        policies: Mapping[int, Limits],
+        consents: Mapping[bytes, ConsentTerms] | None = None,
+    ) -> None:
+        self.name = name
+        self.tenant = tenant
+        self.policies = policies
+        self.consents = consents or {}
+
+    def under(self, consents: Mapping[bytes, ConsentTerms]) -> "NodeRules":
+        """The same with these consents."""
+        return NodeRules(self.name, self.tenant, self.policies, consents)
+
+
+def compiled(policies: Iterable[Policy]) -> dict[int, Limits]:
+    """{version: Limits}."""
+    return {policy.version: Limits(policy) for policy in policies}

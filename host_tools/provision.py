@@ -1,7 +1,7 @@
-"""Makes a node's two files, secrets and configuration, and the registry's record of it.
+"""Makes a node's first key slot and its configuration, and the registry's record of it.
 
 The secrets are drawn here, independently of each other and of anything the board says of itself; they must never be
-printed, logged or derived from a MAC. The file formats stand at the end of ``plumveil.wire``.
+printed, logged or derived from a MAC. The formats stand at the end of ``plumveil.wire``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import struct
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import cbor2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from host_tools import derive
 from host_tools.boards import Board
 from host_tools.errors import UsageError
 from host_tools.registry import ConsentRecord, Node, Policy
@@ -25,6 +27,8 @@ from plumveil import wire
 PROFILES_DIR = Path(__file__).resolve().parent / "profiles"
 FIELD_IDS = {row[1]: row[0] for row in wire.FIELDS}
 TIER_NAMES = tuple(name for name, _ in wire.TIERS)
+# What a slot's numbers may take more than in the first: generation, epoch, step, four counters, epochs ahead.
+_SLOT_GROWTH_BYTES = 4 + 2 + 1 + 4 * 4 + 2
 
 
 class _Strict(BaseModel):
@@ -50,6 +54,7 @@ class Profile(_Strict):
     device_s: Annotated[int, Field(ge=600, le=86400)]
     upload_s: Annotated[int, Field(ge=60, le=86400)]
     batch_max: Annotated[int, Field(ge=1, le=wire.BATCH_MAX)]
+    health_mask: bool
     fields: dict[str, Annotated[int, Field(ge=1)]]
     limits: Limits | None = None
 
@@ -65,13 +70,15 @@ class Profile(_Strict):
 
 @dataclass(frozen=True)
 class Consent:
-    """The customer's leave to report positions: tier index, times in Unix seconds, why."""
+    """The customer's leave to report positions: tier index, times in Unix seconds, why; and its secret, drawn for it,
+    without which no position taken under it can be read."""
 
     serial: int
     tier: int
     starts_s: int
     expires_s: int
     purpose: str
+    secret: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(wire.KEY_BYTES))
 
 
 @dataclass(frozen=True)
@@ -87,9 +94,10 @@ class Network:
 
 @dataclass(frozen=True)
 class Provisioned:
-    """The node's files and the registry's record; both hold keys, so neither has a readable ``repr``."""
+    """The node's first key slot, its configuration file and the registry's record: keys in each, so there is no
+    readable ``repr``."""
 
-    secrets_bytes: bytes
+    slot_bytes: bytes
     config_bytes: bytes
     record: Node
 
@@ -132,7 +140,7 @@ def provision(
     epoch0_day: int,
     consent: Consent | None = None,
 ) -> Provisioned:
-    """Draws a node's secrets and writes its files.
+    """Draws a node's secrets and makes its key slot and configuration.
 
     ``epoch0_day`` is the Unix day of its first pseudonym epoch. UsageError when the consent is finer than the profile
     allows.
@@ -144,32 +152,53 @@ def provision(
         )
     k_id, k_chain, k_config = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(3))
     config = _encode(config_map(board, profile, network, consent))
+    record = Node(
+        name=name,
+        tenant=tenant,
+        epoch0_day=epoch0_day,
+        k_id=k_id.hex(),
+        k_chain=k_chain.hex(),
+        k_config=k_config.hex(),
+        policies=(_policy_record(profile),),
+        consents=(_consent_record(consent),) if consent else (),
+    )
     return Provisioned(
-        secrets_bytes=_secrets_file(k_id, k_chain, k_config, tenant, epoch0_day),
+        slot_bytes=first_slot(record),
         config_bytes=_encode([config, hmac.digest(k_config, config, "sha256")]),
-        record=Node(
-            name=name,
-            tenant=tenant,
-            epoch0_day=epoch0_day,
-            k_id=k_id.hex(),
-            k_chain=k_chain.hex(),
-            policies=(_policy_record(profile),),
-            consents=(_consent_record(consent),) if consent else (),
-        ),
+        record=record,
     )
 
 
-def _secrets_file(k_id: bytes, k_chain: bytes, k_config: bytes, tenant: str, epoch0_day: int) -> bytes:
+def first_slot(node: Node) -> bytes:
+    """The key slot a node begins with, of its first epoch: for ``plumveil.service.enrol``.
+
+    Holds C[1] and what hangs on it, not K_chain. Its pool is drawn anew with each call. UsageError when the tenant's
+    name is too long for a slot.
+    """
+    k_id, k_chain = bytes.fromhex(node.k_id), bytes.fromhex(node.k_chain)
+    streams = range(len(wire.STREAMS))
     body = _encode(
         {
-            wire.S_K_ID: k_id,
-            wire.S_K_CHAIN: k_chain,
-            wire.S_K_CONFIG: k_config,
-            wire.S_TENANT: tenant,
-            wire.S_EPOCH0_DAY: epoch0_day,
+            wire.S_GENERATION: 1,
+            wire.S_TENANT: node.tenant,
+            wire.S_EPOCH0_DAY: node.epoch0_day,
+            wire.S_K_CONFIG: bytes.fromhex(node.k_config),
+            wire.S_EPOCH: 0,
+            wire.S_STEP: 0,
+            wire.S_CHAIN: derive.next_secret(k_chain),
+            wire.S_NAMES: k_id,
+            wire.S_STREAMS: [derive.stream_secret(k_chain, stream) for stream in streams],
+            wire.S_COUNTERS: [0 for _ in streams],
+            wire.S_AHEAD: 0,
+            wire.S_POOL: secrets.token_bytes(wire.KEY_BYTES),
         }
     )
-    return _encode([body, hashlib.sha256(body).digest()[: wire.CHECK_BYTES]])
+    checked = _encode([body, hashlib.sha256(body).digest()[: wire.CHECK_BYTES]])
+    slot = struct.pack(">H", len(checked)) + checked
+    # Later slots are longer: generation, epoch and counters grow.
+    if len(slot) > wire.SLOT_MAX_BYTES - _SLOT_GROWTH_BYTES:
+        raise UsageError("the tenant's name is too long for a node's key slot: use fewer or plainer letters")
+    return slot
 
 
 def config_map(board: Board, profile: Profile, network: Network, consent: Consent | None) -> dict[int, Any]:
@@ -183,6 +212,7 @@ def config_map(board: Board, profile: Profile, network: Network, consent: Consen
         wire.P_DEVICE_S: profile.device_s,
         wire.P_UPLOAD_S: profile.upload_s,
         wire.P_BATCH_MAX: profile.batch_max,
+        wire.P_HEALTH_MASK: profile.health_mask,
     }
     if profile.limits:
         limits = profile.limits
@@ -202,6 +232,7 @@ def config_map(board: Board, profile: Profile, network: Network, consent: Consen
             wire.G_STARTS_S: consent.starts_s,
             wire.G_EXPIRES_S: consent.expires_s,
             wire.G_PURPOSE: consent.purpose,
+            wire.G_SECRET: consent.secret,
         }
     return config
 
@@ -225,7 +256,12 @@ def _encode(value: Any) -> bytes:
 
 
 def _policy_record(profile: Profile) -> Policy:
-    return Policy(version=profile.version, fields=profile.steps(), location_ceiling=profile.ceiling)
+    return Policy(
+        version=profile.version,
+        fields=profile.steps(),
+        location_ceiling=profile.ceiling,
+        health_mask=profile.health_mask,
+    )
 
 
 def _consent_record(consent: Consent) -> ConsentRecord:
@@ -235,4 +271,5 @@ def _consent_record(consent: Consent) -> ConsentRecord:
         starts_s=consent.starts_s,
         expires_s=consent.expires_s,
         purpose=consent.purpose,
+        secret=consent.secret.hex(),
     )

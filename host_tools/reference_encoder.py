@@ -4,7 +4,7 @@ It favours reading over speed (bits are characters here). Nodes have their own e
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -96,19 +96,38 @@ def plaintext(body: dict[int, Any]) -> bytes:
 
 @dataclass(frozen=True)
 class Sender:
-    """A node's stream in one epoch and boot, as its keys see it."""
+    """A node's stream in one epoch and boot, as its keys see it. consent_secret: for the location stream alone."""
 
-    k_id: bytes
-    k_chain: bytes
+    k_id: bytes = field(repr=False)
+    k_chain: bytes = field(repr=False)
     tenant: str
     stream: int
     epoch: int
     boot_salt: bytes
+    consent_secret: bytes = field(default=b"", repr=False)
+
+    @property
+    def _id_secret(self) -> bytes:
+        return derive.Chain(self.k_id).at(self.epoch)
 
     @property
     def kid(self) -> bytes:
         """The stream's pseudonym in this epoch."""
-        return derive.pseudonym(derive.Chain(self.k_id).at(self.epoch), self.tenant, self.stream)
+        return derive.pseudonym(self._id_secret, self.tenant, self.stream)
+
+    def consent_reference(self, serial: int) -> bytes:
+        """What stands for a consent's serial in this epoch's positions."""
+        return derive.consent_reference(self._id_secret, self.tenant, serial)
+
+    def masked(self, t_s: int, values: dict[int, int]) -> dict[int, int]:
+        """Health {field id: value} of time t_s (Unix s) as it is sent under a policy that masks it."""
+        offsets = derive.health_mask(self._id_secret, self.tenant, t_s)
+        limits = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
+        out = {}
+        for name, value in values.items():
+            low, high = limits[name]
+            out[name] = low + (value - low + offsets[name]) % (high - low + 1)
+        return out
 
     def protected(self, step: int, policy_version: int, partial_iv: int) -> dict[int, Any]:
         """The protected header."""
@@ -126,6 +145,8 @@ class Sender:
         secret = derive.stream_secret(derive.Chain(self.k_chain).at(self.epoch), self.stream)
         for _ in range(step):
             secret = derive.next_step(secret)
+        if self.stream == wire.LOCATION:
+            secret += derive.consent_key(self.consent_secret, self.epoch)
         key, common_iv = derive.seal_material(secret, self.boot_salt)
         external = derive.external_aad(self.tenant, self.stream, self.kid, policy_version)
         nonce = derive.nonce(common_iv, header[wire.COSE_HDR_PARTIAL_IV])

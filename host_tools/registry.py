@@ -29,11 +29,13 @@ class _Strict(BaseModel):
 
 
 class Policy(_Strict):
-    """What one version of the policy lets out: {field id: step in wire units}, and the finest location tier."""
+    """What one version of the policy lets out: {field id: step in wire units}, the finest location tier, and whether
+    health values are masked (docs/wire-format.md)."""
 
     version: Annotated[int, Field(ge=0, le=wire.POLICY_VERSION_MAX)]
     fields: dict[int, Annotated[int, Field(ge=1)]]
     location_ceiling: Annotated[int, Field(ge=0, lt=len(wire.TIERS))]
+    health_mask: bool = False
 
     @model_validator(mode="after")
     def _known_fields(self) -> "Policy":
@@ -43,13 +45,15 @@ class Policy(_Strict):
 
 
 class ConsentRecord(_Strict):
-    """A grant: positions no finer than `tier` may be taken from `starts_s` until before `expires_s`."""
+    """A grant: positions no finer than `tier` may be taken from `starts_s` until before `expires_s`. Its secret (hex)
+    joins the keys of every position taken under it."""
 
     serial: Annotated[int, Field(ge=1)]
     tier: Annotated[int, Field(ge=1, lt=len(wire.TIERS))]
     starts_s: UnixS
     expires_s: UnixS
     purpose: Text
+    secret: Annotated[Secret, Field(repr=False)]
 
 
 class Node(_Strict):
@@ -60,15 +64,17 @@ class Node(_Strict):
     epoch0_day: Annotated[int, Field(ge=0, le=EPOCH0_DAY_MAX)]
     k_id: Annotated[Secret, Field(repr=False)]
     k_chain: Annotated[Secret, Field(repr=False)]
+    k_config: Annotated[Secret, Field(repr=False)]
     policies: tuple[Policy, ...] = ()
     consents: tuple[ConsentRecord, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> "Node":
-        if self.k_id == self.k_chain:
-            raise ValueError("the two secrets are the same")
+        if len({self.k_id, self.k_chain, self.k_config}) < 3:
+            raise ValueError("two of its secrets are the same")
         _unique([policy.version for policy in self.policies], "policy versions")
         _unique([consent.serial for consent in self.consents], "consent serials")
+        _unique([consent.secret for consent in self.consents], "consent secrets")
         return self
 
 
@@ -83,6 +89,7 @@ class Registry(_Strict):
         _unique([node.name for node in self.nodes], "node names")
         _unique([node.k_id for node in self.nodes], "id secrets")
         _unique([node.k_chain for node in self.nodes], "chain secrets")
+        _unique([node.k_config for node in self.nodes], "configuration secrets")
         return self
 
 

@@ -68,11 +68,16 @@ def rows(content: Content) -> Iterator[tuple[int, str]]:
         lat, lon = cells.centre(*where)
         tier, nominal_m = wire.TIERS[content.tier]
         what = f"{tier} cell ({nominal_m} m) around {lat:.5f}, {lon:.5f} +-{cells.uncertainty_m(*where)} m"
-        yield content.t_s, f"{what}, consent {content.consent}"
+        consent = content.serial or f"reference {content.consent.hex()}"
+        yield content.t_s, f"{what}, consent {consent}"
     elif isinstance(content, Health):
-        yield content.t_s, ", ".join(value_text(field, value) for field, value in content.values.items())
+        yield content.t_s, ", ".join(_health_text(content, field) for field in content.values)
     else:
         yield content.t_s, _event_text(content)
+
+
+def _health_text(content: Health, field: int) -> str:
+    return f"{FIELDS[field].name} masked" if content.masked else value_text(field, content.values[field])
 
 
 def _event_text(content: Event) -> str:
@@ -105,9 +110,10 @@ def verdict_json(source: Source, message: Message) -> dict[str, Any]:
         "pseudonym": envelope.kid.hex() if envelope else None,
         "step": envelope.step if envelope else None,
         "policy_version": envelope.policy_version if envelope else None,
-        "node": keys.node.name if keys else None,
+        "node": keys.rules.name if keys else None,
         "stream": stream_name(message),
         "epoch": keys.epoch if keys else None,
+        "epochs_ahead": message.epochs_ahead,
     }
 
 
@@ -126,9 +132,13 @@ def content_json(content: Content) -> dict[str, Any]:
     if isinstance(content, Position):
         where = (content.tier, content.row, content.column)
         feature = cells.feature(*where, {"centre": list(reversed(cells.centre(*where)))})
-        return {"t_s": content.t_s, "cell": list(where), "consent": content.consent, "feature": feature}
+        consent = {"consent": content.serial, "consent_reference": content.consent.hex()}
+        return {"t_s": content.t_s, "cell": list(where), **consent, "feature": feature}
     if isinstance(content, Health):
-        values = {FIELDS[field].name: number(field, value) for field, value in content.values.items()}
-        return {"t_s": content.t_s, "values": values}
+        values = {
+            FIELDS[field].name: None if content.masked else number(field, value)
+            for field, value in content.values.items()
+        }
+        return {"t_s": content.t_s, "values": values, "masked": content.masked}
     drops = {DROP_RULES[rule]: n for rule, n in content.drops.items()}
     return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument, "drops": drops}

@@ -23,7 +23,7 @@ REPLAY = "replay"
 RULES = (
     (COSE, "the bytes are one tagged COSE_Encrypt0 of the only shape a message has, and not too long"),
     (CBOR, "headers and plaintext are deterministic CBOR without floats, tags, text or indefinite lengths"),
-    (PSEUDONYM, "the key id is a pseudonym of a node in the key file"),
+    (PSEUDONYM, "the key id is a pseudonym that the keys given know"),
     (AUTHENTICITY, "the seal opens under that pseudonym's key, and binds tenant, stream and policy version"),
     (STRUCTURE, "the plaintext has the entries of its stream, all of them and no others"),
     (PADDING, "padding is zeros, and no more than the block needs"),
@@ -31,9 +31,9 @@ RULES = (
     (RESOLUTION, "no value, position or time is finer than the policy allows"),
     (RANGE, "every value lies within its field's limits"),
     (TIME, "times are in order, within the format's limits, and not in the future"),
-    (EPOCH, "the pseudonym is that of the epoch in which the times lie"),
-    (CONSENT, "a position has a consent record that covers its time and is no finer than that"),
-    (REPLAY, "no key and nonce are used for two different messages"),
+    (EPOCH, "the pseudonym is that of the epoch in which the times lie, or of a later one where the node runs ahead"),
+    (CONSENT, "a position was sealed under, and names, a consent on record that covers its time and its tier"),
+    (REPLAY, "no counter is used for two different messages under a pseudonym, and no step falls as counters rise"),
 )
 
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from host_tools import checks, readings, rules
 from host_tools.content import KEY_NAMES, Batch, Content
 from host_tools.envelope import Envelope, parse
-from host_tools.history import HISTORY_MAX, History
-from host_tools.keyring import KeyRing, StreamKeys
-from host_tools.registry import Registry
+from host_tools.history import AHEAD_WEIGHT, HISTORY_MAX, History
+from host_tools.keyring import Ring, StreamKeys
 from host_tools.rules import Finding, Refused
 from plumveil import wire
 
@@ -22,7 +21,10 @@ _TIME = KEY_NAMES[wire.K_TIME]
 
 @dataclass(slots=True)
 class Message:
-    """A message and the verdict on it: valid when `findings` is empty. What could not be reached is None."""
+    """A message and the verdict on it: valid when `findings` is empty. What could not be reached is None.
+
+    epochs_ahead: by how many epochs its node runs ahead of the calendar, burned by a clock that was wrong; mostly 0.
+    """
 
     size_bytes: int
     findings: list[Finding]
@@ -30,6 +32,7 @@ class Message:
     keys: StreamKeys | None = None
     content: Content | None = None
     duplicate: bool = False
+    epochs_ahead: int = 0
 
     @property
     def valid(self) -> bool:
@@ -38,15 +41,15 @@ class Message:
 
 
 class Validator:
-    """Checks messages against a key file; what it has seen counts for the next (order of time, replay).
+    """Checks messages with the keys of a ring; what it has seen counts for the next (order of time, replay).
 
     now_s: Unix seconds after which nothing can have happened yet; the host's clock when None.
     """
 
-    def __init__(self, registry: Registry, now_s: int | None = None, history_max: int = HISTORY_MAX) -> None:
+    def __init__(self, ring: Ring, now_s: int | None = None, history_max: int = HISTORY_MAX) -> None:
         now_s = int(time.time()) if now_s is None else now_s
         self._latest_s = min(now_s + CLOCK_SLACK_S, wire.UNIX_MAX_S)
-        self._ring = KeyRing(registry, now_s)
+        self._ring = ring
         self._history = History(history_max)
 
     @property
@@ -63,7 +66,7 @@ class Validator:
             message.envelope = envelope
             keys = self._ring.find(envelope.kid)
             if keys is None:
-                raise Refused(rules.PSEUDONYM, "protected[4]", "no node in the key file has this pseudonym")
+                raise Refused(rules.PSEUDONYM, "protected[4]", "nobody's, by the keys given")
             plaintext = keys.open(envelope)
         except Refused as refused:
             findings.append(refused.finding)
@@ -72,7 +75,7 @@ class Validator:
         span_s = None
         try:
             message.content = content = _read(plaintext, envelope, keys, findings)
-            span_s = self._check_times(content, keys, findings)
+            span_s = self._check_times(content, keys.day, message)
         except Refused as refused:
             findings.append(refused.finding)
         noted = self._history.note(data, envelope, span_s)
@@ -82,8 +85,12 @@ class Validator:
             findings.append(noted)
         return message
 
-    def _check_times(self, content: Content, keys: StreamKeys, findings: list[Finding]) -> tuple[int, int] | None:
-        """(first, last) time of the content, None when it is wrong."""
+    def _check_times(self, content: Content, day: int, message: Message) -> tuple[int, int] | None:
+        """(first, last) time of the content as host_tools.history counts it, None when it is wrong.
+
+        day: see host_tools.keyring.StreamKeys.
+        """
+        findings = message.findings
         first_s = last_s = content[0]
         if type(content) is Batch:
             last_s += (content.readings - 1) * content.interval_s
@@ -92,22 +99,29 @@ class Validator:
             findings.append(Finding(rules.TIME, _TIME, "outside the limits of the format"))
         elif last_s > self._latest_s:
             findings.append(Finding(rules.TIME, _TIME, "in the future"))
-        day = keys.epoch + keys.node.epoch0_day
-        if first_s // wire.EPOCH_S != day or last_s // wire.EPOCH_S != day:
-            findings.append(Finding(rules.EPOCH, _TIME, "not in the epoch of the pseudonym"))
+        first_day = first_s // wire.EPOCH_S
+        if last_s // wire.EPOCH_S != first_day:
+            findings.append(Finding(rules.EPOCH, _TIME, "not within one epoch"))
+        elif first_day != day:
+            if not 0 < day - first_day <= wire.EPOCHS_AHEAD_MAX:
+                findings.append(Finding(rules.EPOCH, _TIME, "not in the epoch of the pseudonym"))
+            elif len(findings) == sound:
+                message.epochs_ahead = day - first_day
+                weight = message.epochs_ahead * AHEAD_WEIGHT
+                return first_s + weight, last_s + weight
         return (first_s, last_s) if len(findings) == sound else None
 
 
 def _read(plaintext: bytes, envelope: Envelope, keys: StreamKeys, findings: list[Finding]) -> Content:
     """The content by stream. Raises Refused."""
-    node, stream = keys.node, keys.stream
-    limits = node.policies.get(envelope.policy_version)
+    own, stream = keys.rules, keys.stream
+    limits = own.policies.get(envelope.policy_version)
     if stream == wire.EVENTS:
         return checks.event(plaintext, limits, findings)
     if limits is None:
-        raise Refused(rules.FIELD, f"protected[{wire.HDR_PLUMVEIL}][2]", "a policy version not in the key file")
+        raise Refused(rules.FIELD, f"protected[{wire.HDR_PLUMVEIL}][2]", "a policy version that is not on record")
     if stream == wire.READINGS:
         return readings.read(plaintext, limits, findings)
     if stream == wire.LOCATION:
-        return checks.position(plaintext, node, limits, findings)
-    return checks.health(plaintext, limits, findings)
+        return checks.position(plaintext, keys.consent_of(envelope), own, limits, findings)
+    return checks.health(plaintext, limits, keys.unmask, findings)

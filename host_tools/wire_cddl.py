@@ -53,12 +53,12 @@ readings = {{
 location = {{
 {common}
   {wire.K_CELL} => [tier: 1..{len(wire.TIERS) - 1}, row: uint, column: uint],
-  {wire.K_CONSENT} => uint .ge 1,         ; serial of the consent
+  {wire.K_CONSENT} => bstr .size {wire.CONSENT_REF_BYTES},     ; reference of the consent in this epoch
 }}
 
 device = {{
 {common}
-  {wire.K_HEALTH} => {{          ; one of these at least
+  {wire.K_HEALTH} => {{          ; one of these at least, masked where the policy says so
 {_health()}  }},
 }}
 

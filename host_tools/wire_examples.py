@@ -18,7 +18,10 @@ EPOCH = 2
 STEP = 12
 POLICY_VERSION = 1
 BOOT_SALT = bytes(range(200, 216))
+CONSENT_SECRET = bytes(range(64, 96))
+CONSENT_SERIAL = 7
 START_S = (EPOCH0_DAY + EPOCH) * wire.EPOCH_S + STEP * wire.STEP_S
+HEALTH = {wire.F_UPTIME: 12, wire.F_RSSI: -6, wire.F_QUEUE: 3}  # before the mask
 TEMPERATURES: list[int | None] = [48, 48, 49, 51, None, 50, 49]
 HUMIDITIES: list[int | None] = [90] * 7
 LIMITS = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
@@ -34,6 +37,11 @@ class Example:
     message: bytes
 
 
+def sender(stream: int) -> reference_encoder.Sender:
+    """The examples' node."""
+    return reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, EPOCH, BOOT_SALT, CONSENT_SECRET)
+
+
 def bodies() -> list[tuple[int, dict[int, Any]]]:
     """[(stream, plaintext map without padding)]."""
     batch = [(TEMPERATURES, *LIMITS[wire.F_TEMPERATURE]), (HUMIDITIES, *LIMITS[wire.F_HUMIDITY])]
@@ -44,8 +52,10 @@ def bodies() -> list[tuple[int, dict[int, Any]]]:
         wire.K_FIELDS: [wire.F_TEMPERATURE, wire.F_HUMIDITY],
         wire.K_COLUMNS: reference_encoder.columns(batch),
     }
-    location = {wire.K_TIME: START_S, wire.K_CELL: [3, 15372, 13974], wire.K_CONSENT: 7}
-    device = {wire.K_TIME: START_S + 60, wire.K_HEALTH: {wire.F_UPTIME: 12, wire.F_RSSI: -6, wire.F_QUEUE: 3}}
+    reference = sender(wire.LOCATION).consent_reference(CONSENT_SERIAL)
+    location = {wire.K_TIME: START_S, wire.K_CELL: [3, 15372, 13974], wire.K_CONSENT: reference}
+    masked = sender(wire.DEVICE).masked(START_S, HEALTH)
+    device = {wire.K_TIME: START_S, wire.K_HEALTH: masked}
     drops = {wire.R_NO_CONSENT: 72, wire.R_SENSOR_FAULT: 1}
     events = {wire.K_TIME: START_S + 60, wire.K_EVENT: wire.E_DROPS, wire.K_ARGUMENT: 0, wire.K_DROPS: drops}
     return [(wire.READINGS, readings), (wire.LOCATION, location), (wire.DEVICE, device), (wire.EVENTS, events)]
@@ -55,9 +65,8 @@ def examples() -> list[Example]:
     """One message of each stream."""
     out = []
     for stream, body in bodies():
-        sender = reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, EPOCH, BOOT_SALT)
         plain = reference_encoder.plaintext(body)
-        out.append(Example(stream, body, plain, sender.seal(STEP, POLICY_VERSION, 0, plain)))
+        out.append(Example(stream, body, plain, sender(stream).seal(STEP, POLICY_VERSION, 0, plain)))
     return out
 
 

@@ -38,6 +38,7 @@ def document() -> str:
         "HDR_PLUMVEIL": str(wire.HDR_PLUMVEIL),
         "POSITION_TIME_S": str(wire.POSITION_TIME_S),
         "TOPIC_PREFIX": wire.TOPIC_PREFIX,
+        "EPOCHS_AHEAD_MAX": str(wire.EPOCHS_AHEAD_MAX),
     }
     text = TEMPLATE.read_text("utf-8")
     for name, value in parts.items():
@@ -96,6 +97,8 @@ def _example_keys() -> str:
         ("first epoch", f"Unix day {wire_examples.EPOCH0_DAY}"),
         ("epoch, step", f"{wire_examples.EPOCH}, {wire_examples.STEP}"),
         ("boot salt", wire_examples.BOOT_SALT.hex()),
+        ("consent", f"serial {wire_examples.CONSENT_SERIAL}, secret {wire_examples.CONSENT_SECRET.hex()}"),
+        ("health before the mask", f"`{wire_examples.HEALTH}`"),
     ]
     return _table(("what", "value"), rows)
 

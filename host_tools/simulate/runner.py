@@ -31,6 +31,7 @@ from plumveil import wire
 TENANT = "simulation"
 CONSENT_PURPOSE = "simulated delivery"
 WIFI = ("simulated", "no-secret-of-anyone")
+KEYS_IMAGE = f"/flash/{wire.KEYS_PARTITION}"  # what the stand-in esp32 has for the key partition, block 0 first
 ARRIVAL_TIMEOUT_S = 15.0
 TURNS_TIMEOUT_S = 300.0
 TURNS_TIMEOUT_S_PER_HOUR = 30.0
@@ -207,7 +208,7 @@ def _run_node(
     with Vm(allow=[(network.host, network.port)], on_progress=turned) as vm:
         for name, data in spec.surroundings.files(spec.board).items():
             vm.put(f"/world/{name}", data)
-        vm.put(wire.FILE_SECRETS, node.secrets_bytes)
+        vm.put(KEYS_IMAGE, node.slot_bytes)
         vm.put(wire.FILE_CONFIG, node.config_bytes)
         for code in (_LOAD_WORLD, _source(vm, "boot.py"), _HOLD_MAIN, _source(vm, "main.py")):
             _run(vm, spec.name, code)

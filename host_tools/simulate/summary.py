@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from host_tools import cells, senml
 from host_tools.content import Batch, Content, Event, Position
+from host_tools.keyring import KeyRing
 from host_tools.limits import FIELDS
 from host_tools.registry import Registry
 from host_tools.simulate.results import NodeFigures, NodeView, SentCell, Verdict
@@ -31,7 +32,8 @@ def registry_of(runs: Sequence[NodeRun]) -> Registry:
 def judge(runs: Sequence[NodeRun]) -> tuple[list[NodeView], Verdict]:
     """Opens every message, in the order in which it came, and returns what each node sent and the verdict."""
     latest_s = max((run.spec.surroundings.end_s for run in runs), default=0)
-    validator = Validator(registry_of(runs), now_s=max(int(time.time()), latest_s))
+    now_s = max(int(time.time()), latest_s)
+    validator = Validator(KeyRing(registry_of(runs), now_s), now_s)
     views = []
     valid = 0
     failures: list[str] = []

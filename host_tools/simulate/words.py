@@ -16,6 +16,7 @@ RULE_WORDS = {
     wire.R_QUEUE_FULL: "The queue on flash was full and its bound forced the oldest out.",
     wire.R_MISSED: "The node was busy or off when the reading was due.",
     wire.R_DAMAGED: "The flash did not give a queued message back whole.",
+    wire.R_KEYS: "There was no key to seal it with: the key state could not be written, or a self-test had failed.",
 }
 
 LIMITS = (

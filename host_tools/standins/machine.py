@@ -11,6 +11,7 @@ WDT_RESET = world.WDT_RESET
 DEEPSLEEP_RESET = world.DEEPSLEEP_RESET
 SOFT_RESET = world.SOFT_RESET
 
+RTC_MEMORY_BYTES = 2048
 ENODEV = 19
 ETIMEDOUT = 110
 
@@ -244,8 +245,11 @@ class RTC:
         return None
 
     def memory(self, data=None):
+        """What was kept there last, over deep sleep and every reset but power-on."""
         if data is None:
             return world.current.rtc_memory
+        if len(data) > RTC_MEMORY_BYTES:
+            raise ValueError("buffer too long")
         world.current.rtc_memory = bytes(data)
         return None
 

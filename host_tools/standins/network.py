@@ -15,10 +15,10 @@ STA_IF = 0
 AP_IF = 1
 
 ASSOCIATE_MS = 1500  # from the call, or from the access point's return, to an address
+HOSTNAME = "mpy-esp32"  # until the node sets another, at every boot
 HOSTNAME_MAX = 32
 
 _DEFAULTS = {"ssid": "depot", "bssid": "02fedcba9876", "rssi_dbm": -58}
-_hostname = "mpy-esp32"
 
 
 def settings():
@@ -35,12 +35,13 @@ def link_up():
 
 
 def hostname(name=None):
-    global _hostname
+    """The name that the next joining tells the network; one that is up keeps the old."""
+    _station.look()
     if name is None:
-        return _hostname
+        return _station.hostname
     if len(name) > HOSTNAME_MAX:
-        raise ValueError("hostname")
-    _hostname = name
+        raise ValueError
+    _station.hostname = name
     return None
 
 
@@ -61,7 +62,8 @@ class WLAN:
 
 class _Station:
     def __init__(self):
-        self._world = None
+        self._boot = None
+        self.hostname = HOSTNAME
         self._power_off()
 
     def _power_off(self):
@@ -69,13 +71,18 @@ class _Station:
         self._ssid = None
         self._asked_ms = 0
 
+    def look(self):
+        # The world around; nothing lasts over a boot.
+        around = world.current
+        if (around, around.boots) != self._boot:
+            self._boot = (around, around.boots)
+            self.hostname = HOSTNAME
+            self._power_off()
+        return around
+
     def _time(self):
         # (ms since the world began, ms that the access point has been there or None while it is not)
-        around = world.current
-        if around is not self._world:
-            # Another world is another boot.
-            self._world = around
-            self._power_off()
+        around = self.look()
         now_ms = around.elapsed_ms
         since_ms = -ASSOCIATE_MS
         for from_s, to_s in settings().get("outages", ()):
@@ -101,6 +108,7 @@ class _Station:
             raise OSError("Wifi Not Started")
         self._ssid = ssid or self._ssid
         self._asked_ms = now_ms
+        world.current.host_names.append([now_ms, self.hostname])
 
     def disconnect(self):
         self._ssid = None

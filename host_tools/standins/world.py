@@ -4,12 +4,14 @@
 
 import io
 import json
+import sys
 
 from models.battery import Battery
 from models.ds18b20 import Ds18b20
 from models.gps import Gps
 from models.inputs import Constant, Noise, Recording
 from models.lis3dh import Lis3dh
+from models.nor_flash import NorFlash
 from models.sht4x import Sht4x
 
 # Names as in boards/<board>/board.toml; numbers of the virtual board.
@@ -22,6 +24,10 @@ FAULTS = {
     "battery": ("absent", "timeout"),
     "gps": ("crc", "absent", "timeout"),  # wrong checksums; silent; no fix
 }
+PARTITIONS = {"pv_keys": 4}  # label of a flash partition -> its blocks of 4096 bytes
+# In the VM a partition lies in a file, so that the host sees what is written and can carry it to the next boot.
+FLASH_FOLDER = "/flash" if sys.platform == "webassembly" else None
+YEAR_2000_S = 946684800  # what a clock without a battery shows at power-on
 DEFAULT_MAC = "240ac4123456"
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
@@ -40,7 +46,8 @@ class World:
     gravity_mg; vibration_mg: what shakes the node all the time; nmea, nmea_index: names; gps_ttff_s, gps_baud;
     battery_divider: [numerator, denominator]; noise_seed; mac: hex; sht4x_address, lis3dh_address, sht4x_serial,
     ds18b20_serial; network: as the stand-in for it says; faults: [{sensor, kind, from_s, to_s}, ...], seconds after
-    start.
+    start. partitions: as PARTITIONS; flash_faults: {label: [[nth, fault, part, times], ...]}, see
+    models.nor_flash.NorFlash.order; reset_cause, rtc_memory (hex): what an earlier boot left.
     Errors: ValueError for an impossible fault or sensor.
     """
 
@@ -51,8 +58,10 @@ class World:
         end_s = spec.get("end_unix_s")
         self._end_ms = None if end_s is None else (end_s - self.start_unix_s) * 1000
         self.elapsed_ms = 0
-        self.reset_cause = PWRON_RESET
-        self.rtc_memory = b""
+        self.reset_cause = spec.get("reset_cause", PWRON_RESET)
+        self.rtc_memory = bytes.fromhex(spec.get("rtc_memory", ""))
+        self.boots = 1
+        self.host_names = []  # [elapsed ms, name] of each joining: what the access point's network was told
         self.gps_reads_while_off = 0
         self.uart_bytes_read = 0
         self.uart_bytes_dropped = 0
@@ -65,6 +74,7 @@ class World:
         self._faults = spec.get("faults", ())
         self._check()
         self._fit(spec.get("sensors", ()))
+        self.flash = self._partitions(spec.get("partitions", PARTITIONS), spec.get("flash_faults", {}))
 
     @property
     def now_ms(self):
@@ -93,6 +103,29 @@ class World:
     def restart(self, cause):
         self.reset_cause = cause
         raise Restart
+
+    def boot(self, cause):
+        """The chip starts again in the same surroundings; `cause`, one of *_RESET, decides what memories are left."""
+        self.boots += 1
+        self.reset_cause = cause
+        self._watchdog_ms = 0
+        self.interrupts = {}
+        for pin in list(self.levels):
+            self.drive(pin, 0)
+        self.levels = {}
+        for flash in self.flash.values():
+            flash.power_on()
+        if cause == PWRON_RESET:
+            self.rtc_memory = b""
+            self._fit(self.spec.get("sensors", ()))
+            self._lose_clock()
+
+    def _lose_clock(self):
+        # Only the VM's stand-in for time can be set.
+        import time
+
+        if hasattr(time, "set_unix_ms"):
+            time.set_unix_ms(self.now_ms if self.spec.get("clock_set", False) else YEAR_2000_S * 1000)
 
     def watch(self, timeout_ms):
         """Starts or feeds the watchdog: time may pass for timeout_ms until the next call."""
@@ -148,6 +181,15 @@ class World:
         for sensor in self.spec.get("sensors", ()):
             if sensor not in SENSORS:
                 raise ValueError("world: unknown sensor")
+
+    def _partitions(self, sizes, faults):
+        found = {}
+        for label in sizes:
+            path = None if FLASH_FOLDER is None else FLASH_FOLDER + "/" + label
+            found[label] = NorFlash(sizes[label], path)
+            for order in faults.get(label, ()):
+                found[label].order(*order)
+        return found
 
     def _fit(self, sensors):
         self.i2c = {}  # address -> (sensor, model)

@@ -16,6 +16,7 @@ import pytest
 
 from host_tools import registry
 from host_tools.content import Batch, Event, Position
+from host_tools.keyring import KeyRing
 from host_tools.simulate import scenario
 from host_tools.validate import Message, Validator
 from plumveil import wire
@@ -55,7 +56,7 @@ def out(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> Path:
 
 
 def opened(out: Path, name: str) -> list[Message]:
-    validator = Validator(registry.load(out / "keys.json"))
+    validator = Validator(KeyRing(registry.load(out / "keys.json")))
     return [validator.check(path.read_bytes()) for path in sorted((out / "messages").glob(f"{name}-0*.cbor"))]
 
 

@@ -1,6 +1,7 @@
 """Makes messages for tests, sound and deliberately broken ones, with the reference encoder; never with the decoder.
 
-One node ("fridge") with fixed keys, a policy of version 1, a wider one of version 2, and a consent for an hour.
+One node ("fridge") with fixed keys, a policy of version 1, a wider one of version 2, one of version 3 that masks
+health, and a consent for an hour.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 import cbor2
 
 from host_tools import reference_encoder as encoder
+from host_tools.keyring import KeyRing
 from host_tools.registry import ConsentRecord, Node, Policy, Registry
 from host_tools.rules import Finding
 from host_tools.validate import Message, Validator
@@ -17,6 +19,8 @@ from plumveil import wire
 
 K_ID = bytes(range(32))
 K_CHAIN = bytes(range(64, 96))
+K_CONFIG = bytes(range(96, 128))
+CONSENT_SECRET = bytes(range(128, 160))
 SALT = bytes(range(160, 176))
 TENANT = "clinic"
 EPOCH0_DAY = 20600
@@ -31,18 +35,28 @@ LIMITS = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
 WIDE = {row[0]: 1 for row in wire.FIELDS}
 # Humidity in steps of 2 units, shock not at all, positions no finer than the area tier.
 NARROW = {field: 2 if field == wire.F_HUMIDITY else 1 for field in WIDE if field != wire.F_SHOCK_PEAK}
+MASKED = 3
 NODE = Node(
     name="fridge",
     tenant=TENANT,
     epoch0_day=EPOCH0_DAY,
     k_id=K_ID.hex(),
     k_chain=K_CHAIN.hex(),
+    k_config=K_CONFIG.hex(),
     policies=(
         Policy(version=1, fields=NARROW, location_ceiling=3),
         Policy(version=2, fields=WIDE, location_ceiling=4),
+        Policy(version=MASKED, fields=WIDE, location_ceiling=0, health_mask=True),
     ),
     consents=(
-        ConsentRecord(serial=SERIAL, tier=3, starts_s=START_S + 100, expires_s=START_S + 3600, purpose="test"),
+        ConsentRecord(
+            serial=SERIAL,
+            tier=3,
+            starts_s=START_S + 100,
+            expires_s=START_S + 3600,
+            purpose="test",
+            secret=CONSENT_SECRET.hex(),
+        ),
     ),
 )
 REGISTRY = Registry(nodes=(NODE,))
@@ -50,12 +64,22 @@ REGISTRY = Registry(nodes=(NODE,))
 
 def validator(**more: Any) -> Validator:
     """A validator that has seen nothing yet."""
-    return Validator(REGISTRY, NOW_S, **more)
+    return validator_of(NODE, **more)
 
 
-def sender(stream: int, epoch: int = EPOCH, salt: bytes = SALT) -> encoder.Sender:
+def validator_of(*nodes: Node, **more: Any) -> Validator:
+    """The same for other nodes."""
+    return Validator(KeyRing(nodes, NOW_S), NOW_S, **more)
+
+
+def sender(stream: int, epoch: int = EPOCH, salt: bytes = SALT, consent: bytes = CONSENT_SECRET) -> encoder.Sender:
     """The node's keys."""
-    return encoder.Sender(K_ID, K_CHAIN, TENANT, stream, epoch, salt)
+    return encoder.Sender(K_ID, K_CHAIN, TENANT, stream, epoch, salt, consent)
+
+
+def reference(serial: int = SERIAL, epoch: int = EPOCH) -> bytes:
+    """What stands for a consent's serial in a position."""
+    return sender(wire.LOCATION, epoch).consent_reference(serial)
 
 
 def columns(fields: dict[int, list[int | None]]) -> bytes:
@@ -82,7 +106,7 @@ def readings(values: dict[int, list[int | None]] | None = None, /, **changes: An
 
 def location(**changes: Any) -> dict[int, Any]:
     """A position's plaintext map."""
-    return changed({wire.K_TIME: START_S, wire.K_CELL: CELL, wire.K_CONSENT: SERIAL}, changes)
+    return changed({wire.K_TIME: START_S, wire.K_CELL: CELL, wire.K_CONSENT: reference()}, changes)
 
 
 def device(**changes: Any) -> dict[int, Any]:
@@ -119,11 +143,12 @@ def sealed(
     step: int = STEP,
     policy: int = 1,
     counter: int = 0,
+    consent: bytes = CONSENT_SECRET,
 ) -> bytes:
     """A message; `body` may be the plaintext's bytes, to be sealed as they are."""
     body = BODIES[stream] if body is None else body
     plain = body if isinstance(body, bytes) else encoder.plaintext(body)
-    return sender(stream, epoch, salt).seal(step, policy, counter, plain)
+    return sender(stream, epoch, salt, consent).seal(step, policy, counter, plain)
 
 
 def with_header(stream: int, change: dict[int, Any], *, raw: bytes | None = None) -> bytes:

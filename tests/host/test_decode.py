@@ -29,7 +29,7 @@ def test_a_sound_message_is_valid(stream: int) -> None:
     message = messages.verdict(messages.sealed(stream))
     assert message.findings == []
     assert message.keys is not None
-    assert (message.keys.node.name, message.keys.epoch, message.keys.stream) == ("fridge", messages.EPOCH, stream)
+    assert (message.keys.rules.name, message.keys.epoch, message.keys.stream) == ("fridge", messages.EPOCH, stream)
 
 
 def test_contents_come_out_as_they_went_in() -> None:
@@ -39,7 +39,9 @@ def test_contents_come_out_as_they_went_in() -> None:
     assert batch[:4] == (messages.START_S, 300, 12, (wire.F_TEMPERATURE, wire.F_HUMIDITY))
     assert [list(column) for column in batch.columns] == [messages.TEMPERATURES, messages.HUMIDITIES]
     tier, row, column = messages.CELL
-    assert contents[wire.LOCATION] == Position(messages.START_S, tier, row, column, messages.SERIAL)
+    assert contents[wire.LOCATION] == Position(
+        messages.START_S, tier, row, column, messages.reference(), messages.SERIAL
+    )
     assert contents[wire.DEVICE] == Health(messages.START_S, {wire.F_UPTIME: 3, wire.F_RSSI: -6})
     drops = {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
     assert contents[wire.EVENTS] == Event(messages.START_S, wire.E_DROPS, 0, drops)

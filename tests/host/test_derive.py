@@ -7,6 +7,7 @@ import hmac
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import cbor2
 import pytest
@@ -16,6 +17,8 @@ from plumveil import wire
 
 CORE = json.loads((Path(__file__).parents[1] / "vectors" / "core.json").read_text("utf-8"))
 K_ID, K_CHAIN, SALT = bytes(range(32)), bytes(range(32, 64)), bytes(range(200, 216))
+CONSENT_SECRET = bytes(range(100, 132))
+START_S = 20602 * 86400 + 43200
 
 # RFC 5869 appendix A, cases 1 to 3: (secret, salt, info, length, output key material)
 RFC_5869 = [
@@ -66,11 +69,15 @@ def step_secret(epoch: int, stream: int, step: int) -> bytes:
 
 
 @pytest.mark.parametrize("case", CORE["keys"], ids=lambda case: f"{case['epoch']}-{case['stream']}-{case['step']}")
-def test_committed_vectors(case: dict[str, int | str]) -> None:
-    epoch, stream, step = int(case["epoch"]), int(case["stream"]), int(case["step"])
+def test_committed_vectors(case: dict[str, Any]) -> None:
+    epoch, stream, step = case["epoch"], case["stream"], case["step"]
     names = derive.Chain(K_ID).at(epoch)
     assert derive.pseudonym(names, "acme", stream).hex() == case["pseudonym"]
     assert derive.session_id(names, "acme") == case["session"]
+    assert derive.host_name(names, "acme") == case["host"]
+    assert derive.consent_key(CONSENT_SECRET, epoch).hex() == case["consent_key"]
+    assert derive.consent_reference(names, "acme", 7).hex() == case["consent_reference"]
+    assert [[*pair] for pair in derive.health_mask(names, "acme", START_S).items()] == case["health_mask"]
     key, common_iv = derive.seal_material(step_secret(epoch, stream, step), SALT)
     assert (key.hex(), common_iv.hex()) == (case["key"], case["common_iv"])
 
@@ -94,11 +101,38 @@ def test_the_hierarchy_spelled_out_with_the_standard_library() -> None:
     assert step_secret(2, 3, 2) == secret
     material = hkdf(secret, ["seal", 31], SALT, 45)
     assert derive.seal_material(secret, SALT) == (material[:32], material[32:])
+    joined = hkdf(CONSENT_SECRET, ["consent", 2])
+    assert derive.consent_key(CONSENT_SECRET, 2) == joined
+    material = hkdf(secret + joined, ["seal", 31], SALT, 45)
+    assert derive.seal_material(secret + joined, SALT) == (material[:32], material[32:])
     names = hkdf(hkdf(K_ID, ["next"]), ["next"])
     assert derive.pseudonym(names, "acme", 3) == hmac.digest(names, cbor2.dumps(["id", "acme", 3]), "sha256")[:8]
     assert (
         derive.session_id(names, "acme") == hmac.digest(names, cbor2.dumps(["session", "acme"]), "sha256")[:8].hex()
     )
+    assert derive.host_name(names, "acme") == hmac.digest(names, cbor2.dumps(["host", "acme"]), "sha256")[:6].hex()
+    reference = hmac.digest(names, cbor2.dumps(["consent", "acme", 7]), "sha256")[:8]
+    assert derive.consent_reference(names, "acme", 7) == reference
+
+
+def test_the_health_mask_spelled_out() -> None:
+    """Four bytes a field, in the order of the format's table, whichever fields a report has."""
+    mask = hmac.digest(K_ID, cbor2.dumps(["health", "acme", START_S]), "sha256")
+    fields = [row[0] for row in wire.FIELDS if row[2] == wire.DEVICE]
+    assert 4 * len(fields) <= len(mask)
+    offsets = derive.health_mask(K_ID, "acme", START_S)
+    assert offsets == {field: int.from_bytes(mask[4 * n :][:4], "big") for n, field in enumerate(fields)}
+
+
+def test_consents_and_masks_differ_by_epoch_serial_time_and_tenant() -> None:
+    names = [derive.Chain(K_ID).at(epoch) for epoch in range(5)]
+    references = {derive.consent_reference(n, t, s) for n in names for t in ("acme", "acm") for s in (1, 2, 23, 24)}
+    masks = {tuple(derive.health_mask(n, t, s).values()) for n in names for t in ("acme", "acm") for s in (0, 300)}
+    keys = {derive.consent_key(secret, epoch) for secret in (CONSENT_SECRET, K_ID) for epoch in range(5)}
+    hosts = {derive.host_name(n, t) for n in names for t in ("acme", "acm")}
+    assert (len(references), len(masks), len(keys), len(hosts)) == (40, 20, 10, 10)
+    assert {len(host) for host in hosts} == {12}
+    assert {len(reference) for reference in references} == {wire.CONSENT_REF_BYTES}
 
 
 def test_everything_differs_by_epoch_stream_step_salt_and_tenant() -> None:

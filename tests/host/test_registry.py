@@ -12,7 +12,7 @@ import pytest
 
 from host_tools import registry
 from host_tools.errors import UsageError
-from tests.host.messages import K_CHAIN, K_ID, REGISTRY
+from tests.host.messages import CONSENT_SECRET, K_CHAIN, K_CONFIG, K_ID, REGISTRY
 
 SECRET = "c0ffee" * 11
 
@@ -95,6 +95,11 @@ DAMAGE = [
     (("nodes", 0, "k_id"), "ab" * 32 + "\n", "nodes.0.k_id"),
     (("nodes", 0, "k_chain"), None, "nodes.0.k_chain"),
     (("nodes", 0, "k_chain"), K_ID.hex(), "nodes.0"),
+    (("nodes", 0, "k_config"), K_CHAIN.hex(), "nodes.0"),
+    (("nodes", 0, "k_config"), None, "nodes.0.k_config"),
+    (("nodes", 0, "policies", 0, "health_mask"), 2, "nodes.0.policies.0.health_mask"),
+    (("nodes", 0, "consents", 0, "secret"), "00" * 31, "nodes.0.consents.0.secret"),
+    (("nodes", 0, "consents", 0, "secret"), None, "nodes.0.consents.0.secret"),
     (("nodes", 0, "name"), "", "nodes.0.name"),
     (("nodes", 0, "name"), "a\x1b[2J", "nodes.0.name"),
     (("nodes", 0, "name"), "x" * 65, "nodes.0.name"),
@@ -143,11 +148,13 @@ def _twice(at: str, **change: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("twice", "what"),
     [
-        (_twice("nodes", k_id="12" * 32, k_chain="34" * 32), "node names repeat"),
-        (_twice("nodes", name="other", k_chain="34" * 32), "id secrets repeat"),
-        (_twice("nodes", name="other", k_id="12" * 32), "chain secrets repeat"),
+        (_twice("nodes", k_id="12" * 32, k_chain="34" * 32, k_config="56" * 32), "node names repeat"),
+        (_twice("nodes", name="other", k_chain="34" * 32, k_config="56" * 32), "id secrets repeat"),
+        (_twice("nodes", name="other", k_id="12" * 32, k_config="56" * 32), "chain secrets repeat"),
+        (_twice("nodes", name="other", k_id="12" * 32, k_chain="34" * 32), "configuration secrets repeat"),
         (_twice("policies"), "policy versions repeat"),
-        (_twice("consents"), "consent serials repeat"),
+        (_twice("consents", secret="78" * 32), "consent serials repeat"),
+        (_twice("consents", serial=77), "consent secrets repeat"),
     ],
 )
 def test_duplicates_are_refused(path: Path, twice: dict[str, Any], what: str) -> None:
@@ -219,8 +226,8 @@ def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path: Path) -> None
 
 def test_repr_shows_no_secret() -> None:
     assert "fridge" in repr(REGISTRY)
-    assert K_ID.hex() not in repr(REGISTRY)
-    assert K_CHAIN.hex() not in repr(REGISTRY)
+    shown = repr(REGISTRY) + str(REGISTRY) + repr(REGISTRY.nodes[0].consents)
+    assert not any(secret.hex() in shown for secret in (K_ID, K_CHAIN, K_CONFIG, CONSENT_SECRET))
 
 
 def test_where_the_key_file_is_looked_for(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

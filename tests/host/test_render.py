@@ -67,13 +67,38 @@ def test_no_two_values_of_a_field_look_alike(field: int) -> None:
 
 def test_a_position_is_a_cell_with_its_uncertainty() -> None:
     cell = (3, 15372, 13974)
-    ((when, text),) = lines(Position(START_S, *cell, 7))
+    reference = bytes(range(8))
+    ((when, text),) = lines(Position(START_S, *cell, reference, 7))
     lat, lon = cells.centre(*cell)
     assert when == START_S
     assert text == f"area cell (1000 m) around {lat:.5f}, {lon:.5f} +-{cells.uncertainty_m(*cell)} m, consent 7"
-    shown = render.content_json(Position(START_S, *cell, 7))
-    assert (shown["cell"], shown["consent"]) == (list(cell), 7)
+    shown = render.content_json(Position(START_S, *cell, reference, 7))
+    assert (shown["cell"], shown["consent"], shown["consent_reference"]) == (list(cell), 7, "0001020304050607")
     assert shown["feature"]["properties"]["centre"] == [lon, lat]
+
+
+def test_who_may_not_know_a_consents_serial_is_shown_its_reference() -> None:
+    position = Position(START_S, 3, 15372, 13974, bytes(range(8)), None)
+    ((_, text),) = lines(position)
+    assert text.endswith(", consent reference 0001020304050607")
+    shown = render.content_json(position)
+    assert (shown["consent"], shown["consent_reference"]) == (None, "0001020304050607")
+
+
+def test_masked_health_shows_which_fields_and_no_value() -> None:
+    values = {wire.F_UPTIME: 3, wire.F_RSSI: -6}
+    assert lines(Health(START_S, values)) == [(START_S, "uptime 10800 s, rssi -60 dBm")]
+    assert render.content_json(Health(START_S, values)) == {
+        "t_s": START_S,
+        "values": {"uptime": 10800, "rssi": -60},
+        "masked": False,
+    }
+    assert lines(Health(START_S, values, masked=True)) == [(START_S, "uptime masked, rssi masked")]
+    assert render.content_json(Health(START_S, values, masked=True)) == {
+        "t_s": START_S,
+        "values": {"uptime": None, "rssi": None},
+        "masked": True,
+    }
 
 
 @pytest.mark.parametrize(
@@ -86,6 +111,7 @@ def test_a_position_is_a_cell_with_its_uncertainty() -> None:
         (Event(1, wire.E_CONSENT, 3, {}), "consent area"),
         (Event(1, wire.E_CONSENT, 0, {}), "consent off"),
         (Event(1, wire.E_CONSENT, 99, {}), "consent 99"),
+        (Event(1, wire.E_EPOCHS_AHEAD, 37, {}), "epochs_ahead 37"),
     ],
 )
 def test_events_in_words(event: Event, text: str) -> None:
@@ -127,6 +153,7 @@ def test_verdicts_as_json() -> None:
         "node": "fridge",
         "stream": "device",
         "epoch": messages.EPOCH,
+        "epochs_ahead": 0,
     }
     shown = render.verdict_json(Source("a.cbor", 5, b"", True), messages.verdict(b""))
     assert shown["findings"] == [{"rule": "cose", "where": "message", "what": "empty"}]

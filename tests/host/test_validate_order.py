@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import cbor2
 import pytest
 
 from host_tools import rules
-from host_tools.content import PADS
+from host_tools.content import PADS, Health
 from plumveil import wire
 from tests.host import messages
 from tests.host.messages import DAY_S, START_S, broken, device, only, readings, sealed, validator, verdict
@@ -60,16 +61,66 @@ def test_replay_of_a_nonce() -> None:
     assert one.check(sealed(wire.DEVICE, other, counter=6)).valid
 
 
-def test_what_makes_another_nonce_is_no_replay() -> None:
+def test_a_node_that_counts_on_is_no_replay() -> None:
+    """Over steps, boots (another salt, a leap) and policies; and each stream and epoch counts by itself."""
     one = validator()
     others = (
         sealed(wire.DEVICE, device()),
         sealed(wire.DEVICE, device(health={wire.F_UPTIME: 4}), counter=1),
-        sealed(wire.DEVICE, device(health={wire.F_UPTIME: 5}), step=messages.STEP + 1),
-        sealed(wire.DEVICE, device(health={wire.F_UPTIME: 6}), salt=bytes(16)),
+        sealed(wire.DEVICE, device(health={wire.F_UPTIME: 5}), counter=2, step=messages.STEP + 1),
+        sealed(wire.DEVICE, device(health={wire.F_UPTIME: 6}), counter=66, step=messages.STEP + 1, salt=bytes(16)),
+        sealed(wire.DEVICE, device(health={wire.F_UPTIME: 7}), counter=67, step=23, salt=bytes(16), policy=2),
         sealed(wire.EVENTS),
+        sealed(wire.DEVICE, device(time=START_S - wire.EPOCH_S), epoch=messages.EPOCH - 1),
     )
-    assert [one.check(data).findings for data in others] == [[]] * 5
+    assert [one.check(data).findings for data in others] == [[]] * 7
+
+
+def ran_back(one: messages.Validator, counter: int, uptime: int, **where: Any) -> bool:
+    """Whether a message is reported as one of keys put back; it is opened and shown either way."""
+    message = one.check(sealed(wire.DEVICE, device(health={wire.F_UPTIME: uptime}), counter=counter, **where))
+    assert isinstance(message.content, Health)
+    assert message.content.values == {wire.F_UPTIME: uptime}
+    if message.findings:
+        assert only(message).rule == rules.REPLAY
+        assert "old flash image" in only(message).what
+    return bool(message.findings)
+
+
+def test_an_old_flash_image_put_back_shows_and_is_read_all_the_same() -> None:
+    one = validator()
+    salt = bytes(16)
+    for counter in (0, 1, 2, 66, 67, 130):
+        assert not ran_back(one, counter, 1, step=messages.STEP + counter // 66)
+    # Its image was taken when it had counted to 2; it starts at the ceiling of then, under a new salt, and later.
+    later = messages.STEP + 5
+    assert [ran_back(one, counter, 2, step=later, salt=salt) for counter in range(66, 70)] == [True] * 4
+    # Past all that was used, nothing can be told from a node that counts on.
+    assert not ran_back(one, 131, 3, step=later, salt=salt)
+    # What the node sealed before and comes late is not held against it.
+    assert not ran_back(one, 3, 1, step=messages.STEP)
+
+
+@pytest.mark.parametrize(
+    ("counter", "step", "salt", "expected"),
+    [
+        (10, messages.STEP, bytes(16), True),
+        (10, messages.STEP + 1, messages.SALT, True),
+        (11, messages.STEP - 1, messages.SALT, True),
+        (9, messages.STEP + 1, messages.SALT, True),
+        (11, messages.STEP, bytes(16), False),
+        (9, messages.STEP, messages.SALT, False),
+        (9, messages.STEP - 1, bytes(16), False),
+        (11, messages.STEP + 1, messages.SALT, False),
+    ],
+)
+def test_counters_and_steps_rise_together(counter: int, step: int, salt: bytes, expected: bool) -> None:
+    one = validator()
+    assert not ran_back(one, 10, 1)
+    assert ran_back(one, counter, 2, step=step, salt=salt) == expected
+    # Remembered only when there is nothing to say against it.
+    again = one.check(sealed(wire.DEVICE, device(health={wire.F_UPTIME: 2}), counter=counter, step=step, salt=salt))
+    assert (again.duplicate, again.valid) == (not expected, not expected)
 
 
 def test_the_same_bytes_again_are_a_duplicate_and_valid() -> None:
@@ -100,9 +151,9 @@ def test_the_order_is_that_of_sealing_not_of_arrival() -> None:
     for counter in (4, 2, 3, 1):
         assert one.check(sealed(wire.DEVICE, device(time=START_S + counter), counter=counter)).valid
     assert broken(one.check(sealed(wire.DEVICE, device(time=START_S + 3), counter=0))) == [rules.TIME]
-    # A later step comes later, whatever its counter.
-    assert one.check(sealed(wire.DEVICE, device(time=START_S + 9), step=messages.STEP + 1, counter=0)).valid
-    assert broken(one.check(sealed(wire.DEVICE, device(time=START_S), step=messages.STEP + 2))) == [rules.TIME]
+    # Over steps and boots alike.
+    after = sealed(wire.DEVICE, device(time=START_S + 3), step=messages.STEP + 1, salt=bytes(16), counter=70)
+    assert broken(one.check(after)) == [rules.TIME]
 
 
 def test_a_batch_counts_with_its_last_reading() -> None:
@@ -124,14 +175,14 @@ def test_a_message_out_of_time_does_not_put_the_next_in_the_wrong() -> None:
 def test_the_future() -> None:
     data = sealed(wire.DEVICE, device(time=START_S))
     for now_s, expected in ((START_S, []), (START_S - 600, []), (START_S - 601, [rules.TIME])):
-        assert broken(messages.Validator(messages.REGISTRY, now_s).check(data)) == expected
+        assert broken(messages.Validator(messages.KeyRing(messages.REGISTRY, now_s), now_s).check(data)) == expected
 
 
 @pytest.mark.parametrize(("time_s", "expected"), [(wire.UNIX_MIN_S, []), (wire.UNIX_MIN_S - 1, [rules.TIME])])
 def test_before_the_format_existed(time_s: int, expected: list[str]) -> None:
     day = time_s // wire.EPOCH_S
     node = messages.NODE.model_copy(update={"epoch0_day": day - messages.EPOCH})
-    one = messages.Validator(messages.Registry(nodes=(node,)), messages.NOW_S)
+    one = messages.validator_of(node)
     assert broken(one.check(sealed(wire.DEVICE, device(time=time_s)))) == expected
 
 
@@ -147,7 +198,7 @@ def test_memory_is_bounded_and_what_is_let_go_is_counted() -> None:
 def test_a_finding_carries_no_secret_no_id_and_no_place() -> None:
     """Coordinates, cells, serials, pseudonyms and readings stay out of the words of a finding."""
     bodies = [
-        (wire.LOCATION, messages.location(consent=31337)),
+        (wire.LOCATION, messages.location(consent=b"31337137")),
         (wire.LOCATION, messages.location(cell=[3, 15000, 987654])),
         (wire.LOCATION, messages.location(time=START_S + 7)),
         (wire.READINGS, readings({wire.F_TEMPERATURE: [0, 1299]})),

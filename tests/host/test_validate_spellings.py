@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from host_tools import readings as under_test
 from host_tools import reference_encoder, rules
 from host_tools.content import entries
+from host_tools.limits import Limits
 from host_tools.rules import Refused
 from host_tools.strict_cbor import NotStrict, loads
-from host_tools.validate import Validator
 from plumveil import wire
 from tests.host import messages
 from tests.host.messages import only, readings, sealed, verdict
 
-LIMITS = Validator(messages.REGISTRY, messages.NOW_S)._ring._nodes[0].rules.policies[1]
+LIMITS = Limits(messages.NODE.policies[0])
 FEW: dict[int, list[int | None]] = {wire.F_BATTERY: [7] * 5}
 
 

@@ -9,6 +9,8 @@ import pycddl  # type: ignore[import-untyped]
 import pytest
 
 from host_tools import wire_examples, wiredoc
+from host_tools.content import Health
+from host_tools.keyring import KeyRing
 from host_tools.registry import ConsentRecord, Node, Policy, Registry
 from host_tools.validate import Validator
 from plumveil import wire
@@ -87,7 +89,10 @@ def test_a_message_without_a_part_does_not_hold(part: int) -> None:
 @pytest.mark.parametrize("stream", wire.STREAMS)
 def test_the_validator_takes_the_examples(stream: str) -> None:
     start_s = wire_examples.START_S
-    consent = ConsentRecord(serial=7, tier=3, starts_s=start_s, expires_s=start_s + 1, purpose="example")
+    serial, secret = wire_examples.CONSENT_SERIAL, wire_examples.CONSENT_SECRET.hex()
+    consent = ConsentRecord(
+        serial=serial, tier=3, starts_s=start_s, expires_s=start_s + 1, purpose="example", secret=secret
+    )
     fields = {row[0]: 1 for row in wire.FIELDS}
     node = Node(
         name="example",
@@ -95,8 +100,12 @@ def test_the_validator_takes_the_examples(stream: str) -> None:
         epoch0_day=wire_examples.EPOCH0_DAY,
         k_id=wire_examples.K_ID.hex(),
         k_chain=wire_examples.K_CHAIN.hex(),
-        policies=(Policy(version=wire_examples.POLICY_VERSION, fields=fields, location_ceiling=3),),
+        k_config="00" * 32,
+        policies=(Policy(version=wire_examples.POLICY_VERSION, fields=fields, location_ceiling=3, health_mask=True),),
         consents=(consent,),
     )
-    verdict = Validator(Registry(nodes=(node,)), start_s + 86400).check(octets(f"hex {stream} message"))
+    ring = KeyRing(Registry(nodes=(node,)), start_s + 86400)
+    verdict = Validator(ring, start_s + 86400).check(octets(f"hex {stream} message"))
     assert verdict.findings == []
+    if stream == wire.STREAMS[wire.DEVICE]:
+        assert verdict.content == Health(start_s, wire_examples.HEALTH)

@@ -20,6 +20,8 @@ K_CHAIN = bytes(range(32, 64))
 TENANT = "acme"
 SALT = bytes(range(200, 216))
 BOOT_SECRET = bytes(range(200, 232))
+CONSENT_SECRET = bytes(range(100, 132))
+CONSENT_SERIAL = 7
 EPOCH0_DAY = 20600
 START_S = (EPOCH0_DAY + 2) * wire.EPOCH_S + 12 * 3600
 EDGES_E6 = (0, 1, -1, 999999, 1000000, 45000000, 60000000, 89999999, 90000000, -90000000, -89000000, 49026566)
@@ -60,7 +62,8 @@ def column_cases(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def key_cases() -> list[dict[str, Any]]:
-    """Pseudonym, session and seal material by epoch, stream and step."""
+    """Names, consent, health mask of START_S and seal material by epoch, stream and step; a location stream's
+    material as it is before a consent's key joins."""
     cases = []
     for epoch, stream, step in ((0, 0, 0), (0, 3, 23), (1, 1, 5), (30, 2, 12)):
         id_secret, chain_secret = derive.Chain(K_ID).at(epoch), derive.Chain(K_CHAIN).at(epoch)
@@ -75,6 +78,10 @@ def key_cases() -> list[dict[str, Any]]:
                 "step": step,
                 "pseudonym": derive.pseudonym(id_secret, TENANT, stream).hex(),
                 "session": derive.session_id(id_secret, TENANT),
+                "host": derive.host_name(id_secret, TENANT),
+                "consent_key": derive.consent_key(CONSENT_SECRET, epoch).hex(),
+                "consent_reference": derive.consent_reference(id_secret, TENANT, CONSENT_SERIAL).hex(),
+                "health_mask": sorted(derive.health_mask(id_secret, TENANT, START_S).items()),
                 "key": key.hex(),
                 "common_iv": common_iv.hex(),
             }
@@ -85,10 +92,12 @@ def key_cases() -> list[dict[str, Any]]:
 def message_cases() -> dict[str, list[str]]:
     """The messages of one fixed day, by stream; tests/firmware/test_vectors.py feeds the same day to the pipeline."""
 
-    def sealed(stream: int, step: int, counter: int, body: dict[int, Any]) -> str:
+    def sender(stream: int) -> reference_encoder.Sender:
         salt = derive.hkdf(BOOT_SECRET, derive.label(wire.L_SALT, 2, stream), length_bytes=wire.BOOT_SALT_BYTES)
-        sender = reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, 2, salt)
-        return sender.seal(step, 1, counter, reference_encoder.plaintext(body)).hex()
+        return reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, 2, salt, CONSENT_SECRET)
+
+    def sealed(stream: int, step: int, counter: int, body: dict[int, Any]) -> str:
+        return sender(stream).seal(step, 1, counter, reference_encoder.plaintext(body)).hex()
 
     temperature = [48 + n % 7 for n in range(60)]
     humidity = [90 + n % 2 for n in range(60)]
@@ -104,13 +113,15 @@ def message_cases() -> dict[str, list[str]]:
     }
     consent = {wire.K_TIME: START_S, wire.K_EVENT: wire.E_CONSENT, wire.K_ARGUMENT: 3}
     alarm = {wire.K_TIME: START_S + 18000, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 81}
-    cell = {wire.K_TIME: START_S, wire.K_CELL: locate(49026566, 12065272, 3), wire.K_CONSENT: 7}
-    health = {wire.K_TIME: START_S + 60, wire.K_HEALTH: {wire.F_UPTIME: 2}}
+    reference = sender(wire.LOCATION).consent_reference(CONSENT_SERIAL)
+    cell = {wire.K_TIME: START_S, wire.K_CELL: locate(49026566, 12065272, 3), wire.K_CONSENT: reference}
+    masked = sender(wire.DEVICE).masked(START_S + 60, {wire.F_UPTIME: 2})
+    health = {wire.K_TIME: START_S + 60, wire.K_HEALTH: masked}
     return {
         "readings": [sealed(wire.READINGS, 16, 0, batch)],
         "location": [sealed(wire.LOCATION, 12, 0, cell)],
         "device": [sealed(wire.DEVICE, 12, 0, health)],
-        "events": [sealed(wire.EVENTS, 12, 0, consent), sealed(wire.EVENTS, 17, 0, alarm)],
+        "events": [sealed(wire.EVENTS, 12, 0, consent), sealed(wire.EVENTS, 17, 1, alarm)],
     }
 
 
