@@ -37,9 +37,6 @@ class Alarms:
         return events
 
 
-def event(t_s, code, argument=0, drops=None):
-    # One event as Coarse; drops: {rule: count} for wire.E_DROPS.
-    values = {wire.K_EVENT: code, wire.K_ARGUMENT: argument}
-    if drops:
-        values[wire.K_DROPS] = drops
-    return Coarse(wire.EVENTS, t_s, values)
+def event(t_s, code, argument):
+    # One event as Coarse.
+    return Coarse(wire.EVENTS, t_s, {wire.K_EVENT: code, wire.K_ARGUMENT: argument})

@@ -59,21 +59,28 @@ class App:
         self.pipeline.tick(now_s)
         if self._due("sample", self.policy.sample_s, now_s) and self._take(now_s, None):
             # An alarm does not wait for the next upload.
-            self._upload(now_s)
+            self._upload(now_s, self._uplink.deliver, self.store)
         # Health before the position: how long a search takes must show nowhere.
         if self._due("device", self.policy.device_s, now_s):
             self._report_health(_slot(now_s, self.policy.device_s))
         if self._due("position", self.policy.position_s, now_s):
             self.pipeline.take_position(now_s, True, self._receiver)
-        if self._due("upload", self.policy.upload_s, now_s):
-            self._upload(now_s)
+        # Today's messages and what other days left go out apart: sessions that meet are known for one node's.
+        if self._turn_due("upload", now_s):
+            self._upload(now_s, self._uplink.deliver_one, self.store, self.pipeline.session())
+        if self._turn_due("rest", now_s):
+            try:
+                self._deliver(self._uplink.deliver_one, self.store, self.pipeline.session(), True)
+            except LinkDown:
+                # Not tried again before its next turn: after an outage it would meet today's.
+                pass
         left_s = min(self._due_s.values()) - self.clock.now_s()
         return max(0, min(IDLE_MAX_MS, left_s * 1000))
 
     def stop(self):
         # A planned stop: nothing stays open, and what can be delivered is.
         self.pipeline.close()
-        self._upload(self.clock.now_s())
+        self._upload(self.clock.now_s(), self._uplink.deliver, self.store)
 
     def status(self):
         # What the technician's tools show; counts and states only.
@@ -93,7 +100,17 @@ class App:
         if due_s is not None and due_s - every_s <= now_s < due_s:
             return False
         self._due_s[what] = _next_slot(now_s, every_s)
-        return due_s is not None or what != "upload"
+        return True
+
+    def _turn_due(self, what, now_s):
+        # True once per upload slot, at a moment of its own in each, so that no habit of this node's clock shows.
+        due_s = self._due_s.get(what)
+        every_s = self.policy.upload_s
+        if due_s is not None and due_s - 2 * every_s <= now_s < due_s:
+            return False
+        r = self._random(2)
+        self._due_s[what] = _next_slot(now_s, every_s) + ((r[0] << 8 | r[1]) * every_s >> 16)
+        return due_s is not None
 
     def _take(self, t_s, values):
         # One reading of every sensor -> alarms raised. values: None when they are to be read now.
@@ -135,9 +152,15 @@ class App:
             self.clock.distrust()
         return self.clock.trusted()
 
-    def _upload(self, now_s):
+    def _deliver(self, deliver, *what):
+        # The moment within the second would tell one clock from another.
+        r = self._random(2)
+        self.clock.sleep_ms((r[0] << 8 | r[1]) >> 6)
+        deliver(*what)
+
+    def _upload(self, now_s, deliver, *what):
         try:
-            self._uplink.deliver(self.store)
+            self._deliver(deliver, *what)
             self._retry_s = 0
         except LinkDown:
             # Doubling, with jitter so that a fleet does not come back at once.

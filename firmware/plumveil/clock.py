@@ -16,6 +16,7 @@ class Clock:
         self._epoch_year = time.gmtime(0)[0]
         self._last_ms = time.ticks_ms()
         self._up_s = 0
+        self._set_at_s = 0
 
     def now_s(self):
         return fixed.unix_s(self._time.time(), self._epoch_year)
@@ -24,8 +25,13 @@ class Clock:
         # A source has set the clock since it lost power, and not to nonsense.
         return self._memory() == _SEEN and self._floor_s <= self.now_s() < wire.UNIX_MAX_S
 
+    def stale(self):
+        # A day since it was set: a board's crystal is off by seconds then.
+        return self.up_s() - self._set_at_s >= wire.EPOCH_S
+
     def set_by_source(self):
         self._memory(_SEEN)
+        self._set_at_s = self.up_s()
 
     def distrust(self):
         self._memory(b"")

@@ -3,8 +3,6 @@
 
 from plumveil import wire
 
-COUNT_MAX = 0xFFFF  # a report's count stops here; totals are 31-bit
-
 
 class Drops:
     def __init__(self):
@@ -14,10 +12,14 @@ class Drops:
     def add(self, rule, n=1):
         if n > 0:
             self.totals[rule] = min(self.totals.get(rule, 0) + n, 0x3FFFFFFF)
-            if rule not in wire.RULES_LOCAL:
-                self._unsent[rule] = min(self._unsent.get(rule, 0) + n, COUNT_MAX)
+            self._unsent[rule] = min(self._unsent.get(rule, 0) + n, wire.DROPS_MAX)
 
-    def take(self):
-        # {rule: n} since the last call.
-        taken, self._unsent = self._unsent, {}
-        return taken
+    def report(self):
+        # Counts since the last report, in the order of wire.RULES_SENT; the rest are never told.
+        return [self._unsent.get(rule, 0) for rule in wire.RULES_SENT]
+
+    def reported(self, counts):
+        # These counts are sealed; what came meanwhile stays.
+        for rule, n in zip(wire.RULES_SENT, counts):
+            if n:
+                self._unsent[rule] -= n

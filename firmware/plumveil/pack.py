@@ -128,8 +128,6 @@ class Packer:
 
 
 def _body(record):
-    if record.stream == wire.DEVICE:
-        return {wire.K_TIME: record.t_s, wire.K_HEALTH: record.values}
     body = {wire.K_TIME: record.t_s}
     body.update(record.values)
     return body

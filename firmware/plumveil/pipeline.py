@@ -60,11 +60,12 @@ class Pipeline:
 
     def take_health(self, t_s, values):
         # Health values {field id: raw int}, and with them the count of what was dropped -> whether they got through.
-        coarse = self._minimiser.fields(wire.DEVICE, Reading(t_s, values))
-        through = bool(coarse.values) and self._out(coarse)
-        drops = self._drops.take()
-        if drops:
-            self._out(alarm.event(t_s, wire.E_DROPS, 0, drops))
+        # Both every time, zeros too: that something was dropped would tell one node from another.
+        health = self._minimiser.fields(wire.DEVICE, Reading(t_s, values)).values
+        counts = self._drops.report()
+        through = self._out(Coarse(wire.DEVICE, t_s, {wire.K_HEALTH: health, wire.K_DROPS: counts}))
+        if through:
+            self._drops.reported(counts)
         return through
 
     def tick(self, t_s):
@@ -87,6 +88,10 @@ class Pipeline:
     def follows(self, t_s):
         # False when the key chains will not go to t_s: the clock runs too far ahead.
         return self._keys.reaches(t_s)
+
+    def session(self):
+        # 8 bytes: today's MQTT client id.
+        return self._pseudonyms.session()
 
     def close(self):
         # Seals what is open, before a planned stop or an upload that must have everything.

@@ -31,7 +31,11 @@ class Pseudonyms:
             values = dict(values)
             values[wire.K_CONSENT] = self._derive(wire.L_CONSENT, values[wire.K_CONSENT])[: wire.CONSENT_REF_BYTES]
         elif coarse.stream == wire.DEVICE and self._mask_health:
-            values = self._masked(values, coarse.t_s)
+            # A node's habits (how it hears its access point, how often a sensor fails) would tell it again tomorrow.
+            values = {
+                wire.K_HEALTH: self._masked_health(values[wire.K_HEALTH], coarse.t_s),
+                wire.K_DROPS: self._masked_drops(values[wire.K_DROPS], coarse.t_s),
+            }
         return Record(coarse.stream, epoch, coarse.t_s, values)
 
     def stream(self, stream):
@@ -59,8 +63,11 @@ class Pseudonyms:
         parts = [label, self._keys.tenant] if last is None else [label, self._keys.tenant, last]
         return hmac_sha256(self._keys.names_secret, cbor.dumps(parts))
 
-    def _masked(self, values, t_s):
-        # A node's habits (how it hears its access point, how often a sensor fails) would tell it again tomorrow.
+    def _masked_drops(self, counts, t_s):
+        mask = self._derive(wire.L_DROPS, t_s)
+        return [(counts[n] + (mask[2 * n] << 8 | mask[2 * n + 1])) & wire.DROPS_MAX for n in range(len(counts))]
+
+    def _masked_health(self, values, t_s):
         mask = self._derive(wire.L_HEALTH, t_s)
         masked = {}
         n = 0

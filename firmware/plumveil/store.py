@@ -174,12 +174,15 @@ class Store:
     def put(self, sealed):
         self._queues[sealed.stream].put(sealed)
 
-    def peek(self):
+    def peek(self, session=None, others=False):
         # The Sealed to deliver next, or None: oldest epoch first, within it events before positions before readings.
+        # session: only what goes out under that client id, or with `others` only what does not.
         best = None
         for stream in (wire.EVENTS, wire.LOCATION, wire.DEVICE, wire.READINGS):
             head = self._queues[stream].peek()
-            if head is not None and (best is None or head.epoch < best.epoch):
+            if head is None or (session is not None and (head.session != session) != others):
+                continue
+            if best is None or head.epoch < best.epoch:
                 best = head
         return best
 

@@ -80,13 +80,16 @@ class Uplink:
 
     def join(self):
         # Joins the access point and sees to the time. LinkDown when there is none, whatever the port says of it.
+        clock = self._clock
         try:
             self._join()
-            if not self._clock.trusted():
+            if clock.stale() or not clock.trusted():
                 self._set_time()
-                self._clock.set_by_source()
+                clock.set_by_source()
         except (OSError, RuntimeError, ValueError):
-            raise LinkDown("access point or time server")
+            # A time a day old will do when the server does not answer.
+            if not (clock.trusted() and self._wlan.isconnected()):
+                raise LinkDown("access point or time server")
 
     def _join(self):
         wlan = self._wlan
@@ -109,22 +112,33 @@ class Uplink:
             self._clock.sleep_ms(100)
 
     def deliver(self, store):
-        # Sends what is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the rest
-        # waits.
+        # Sends everything that is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the
+        # rest waits.
         sent = 0
+        while True:
+            n = self.deliver_one(store)
+            sent += n
+            if not n:
+                return sent
+
+    def deliver_one(self, store, session=None, others=False):
+        # Sends what one session may carry -> messages delivered. session, others: see Store.peek. Two sessions that
+        # follow one another are known for one node's: whoever can wait sends one at a time.
         self.join()
-        head = store.peek()
-        while head is not None:
-            client = self._connect(head.session)
-            session = head.session
-            try:
-                while head is not None and head.session == session:
-                    _guarded(client.publish, topic(head), head.message, False, 1)
-                    store.ack(head)
-                    sent += 1
-                    head = store.peek()
-            finally:
-                _leave(client)
+        head = store.peek(session, others)
+        if head is None:
+            return 0
+        sent = 0
+        under = head.session
+        client = self._connect(under)
+        try:
+            while head is not None and head.session == under:
+                _guarded(client.publish, topic(head), head.message, False, 1)
+                store.ack(head)
+                sent += 1
+                head = store.peek(session, others)
+        finally:
+            _leave(client)
         return sent
 
     def _connect(self, session):

@@ -52,11 +52,11 @@ K_COLUMNS = 5  # bstr, the columns, bit-packed
 K_CELL = 6  # [tier, row, column]
 K_CONSENT = 7  # bstr of CONSENT_REF_BYTES: HMAC(D[e], ["consent", tenant, serial]) cut, of the consent's serial
 # device
-K_HEALTH = 8  # {+ field id => int}, masked where the policy says so: see L_HEALTH
+K_HEALTH = 8  # {* field id => int}, masked where the policy says so: see L_HEALTH
+K_DROPS = 11  # [uint per rule of RULES_SENT], dropped since the last report, up to DROPS_MAX; masked likewise
 # events
 K_EVENT = 9  # uint, one of EVENT_NAMES
 K_ARGUMENT = 10  # int, meaning depends on the event
-K_DROPS = 11  # {+ rule => uint}, what was dropped since the last such event
 
 BATCH_MAX = 60
 INTERVAL_MAX_S = 3600
@@ -97,7 +97,7 @@ TIER_OFF = 0
 TIERS = (("off", 0), ("region", 100000), ("district", 10000), ("area", 1000), ("street", 200))
 POSITION_TIME_S = 300  # a position's time is rounded down to this
 
-# --- what the filter drops, and why (key of K_DROPS) -------------------------------------------------------------
+# --- what is dropped, and why ----------------------------------------------------------------------------------
 R_NOT_ON_LIST = 1
 R_OUT_OF_RANGE = 2
 R_NO_CONSENT = 3
@@ -129,14 +129,12 @@ RULES = (
 SELF_TESTS = ("hmac", "hkdf", "ccm")
 
 # --- events: (code, name, what K_ARGUMENT carries) ---------------------------------------------------------------
-E_DROPS = 1
 E_TEMPERATURE_HIGH = 2
 E_TEMPERATURE_LOW = 3
 E_SHOCK = 4
 E_CONSENT = 5
 E_EPOCHS_AHEAD = 6
 EVENT_NAMES = (
-    (E_DROPS, "drops", "0; the counts stand under key 11"),
     (E_TEMPERATURE_HIGH, "temperature_high", "temperature in wire units"),
     (E_TEMPERATURE_LOW, "temperature_low", "temperature in wire units"),
     (E_SHOCK, "shock", "shock peak in wire units"),
@@ -161,7 +159,8 @@ TOPIC_LETTERS = "rlde"  # by stream
 # --- key derivation labels: always CBOR arrays, never joined strings ----------------------------------------------
 # C, S, D: see docs/wire-format.md. Health mask: M = HMAC(D[e], ["health", tenant, time of the report]); a report's
 # value of the n-th DEVICE row of FIELDS (from 0) is sent as low + (value - low + m) mod (high - low + 1), m the four
-# bytes of M from 4n on, big-endian. Only who holds D[e], the controller, can take it off.
+# bytes of M from 4n on, big-endian. The n-th count of K_DROPS is sent as (count + m) mod 65536, m the two bytes from
+# 2n on of HMAC(D[e], ["drops", tenant, time of the report]). Only who holds D[e], the controller, can take these off.
 L_NEXT = "next"
 L_STREAM = "stream"
 L_STEP = "step"
@@ -171,12 +170,24 @@ L_SESSION = "session"
 L_SALT = "salt"
 L_CONSENT = "consent"  # with the epoch: what joins a location secret; with tenant and serial: the reference sent
 L_HEALTH = "health"
+L_DROPS = "drops"
 L_HOST = "host"  # DHCP host name of an epoch
 L_BOOT = "boot"  # node only: secret of one boot, of pool and fresh random bytes
 L_POOL = "pool"  # node only: the next boot's pool
 
-# --- drops that stay on the node: their number follows the receiver's input, and only a cell may (P3) --------------
-RULES_LOCAL = (R_NO_FIX, R_BAD_SENTENCE, R_SAME_CELL)
+# --- drops whose number leaves; that of the others follows the receiver's input, and only a cell may (P3) ----------
+RULES_SENT = (
+    R_NOT_ON_LIST,
+    R_OUT_OF_RANGE,
+    R_NO_CONSENT,
+    R_SENSOR_FAULT,
+    R_CLOCK,
+    R_QUEUE_FULL,
+    R_MISSED,
+    R_DAMAGED,
+    R_KEYS,
+)
+DROPS_MAX = 0xFFFF
 
 # --- the node's keys: one slot in force, in a flash area of blocks of its own (see plumveil.vault) -----------------
 # slot: length of what follows as u16, then CBOR [body bstr, SHA-256(body) cut to 8 bytes]; body: map of S_*.

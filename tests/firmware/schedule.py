@@ -62,6 +62,9 @@ class Pipeline:
     def tick(self, t_s):
         self.ticks.append(t_s)
 
+    def session(self):
+        return b"today"
+
     def follows(self, t_s):
         return t_s <= self.furthest_s
 
@@ -127,9 +130,18 @@ class Uplink:
         self.clock.set_by_source()
 
     def deliver(self, store):
-        self.tried.append(self.time.ms // 1000 + 946684800)
+        self._deliver("all")
+
+    def deliver_one(self, store, session, others=False):
+        self._deliver("others" if others else "today")
+
+    def _deliver(self, what):
+        self.tried.append((self.time.time() + 946684800, what))
         if self.down:
             raise LinkDown("broker")
+
+    def moments(self, what):
+        return [t_s for t_s, which in self.tried if which == what]
 
 
 class Queue:
@@ -137,7 +149,7 @@ class Queue:
         return 2
 
 
-def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True, self_test=0):
+def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True, self_test=0, random=None):
     time = Time(start_s)
     clock = Clock(time, Memory(), nodefiles.EPOCH0_DAY * 86400)
     if clock_set:
@@ -146,7 +158,7 @@ def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True,
     sensors = [Sensor(values) for values in sensors]
     policy = Policy(nodefiles.policy_map())
     undated = service.build_undated(policy, drops)
-    jitter = lambda n: bytes([128]) * n  # noqa: E731
+    jitter = random or (lambda n: bytes([128]) * n)
     parts = (drops, clock, undated, sensors, Health(), None, uplink, jitter, self_test)
     return App(pipeline, policy, Queue(), *parts), time, pipeline, uplink, drops
 

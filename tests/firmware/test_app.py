@@ -30,27 +30,48 @@ class Schedule(unittest.TestCase):
         self.assertEqual(drops.totals, {wire.R_SENSOR_FAULT: 1})
         self.assertEqual(pipeline.calls[1][2], {wire.F_UPTIME: 1, wire.F_QUEUE: 2, wire.F_SENSOR_FAULTS: 1})
 
-    def test_uploads_every_hour_and_at_once_on_an_alarm(self):
+    def test_a_turn_for_today_and_one_for_the_rest_in_every_hour(self):
+        app, time, _, uplink, _ = node(START_S + 17)
+        run(app, time, 5 * 3600)
+        for what in ("today", "others"):
+            hours = [(t_s - START_S) // 3600 for t_s in uplink.moments(what)]
+            self.assertEqual(hours, [1, 2, 3, 4])
+        self.assertEqual(uplink.moments("all"), [])
+
+    def test_an_alarm_sends_everything_at_once(self):
         app, time, pipeline, uplink, _ = node(START_S + 17)
-        run(app, time, 7300)
-        self.assertEqual([t_s - START_S for t_s in uplink.tried], [3600, 7200])
+        run(app, time, 600)
         pipeline.alarms = 1
         run(app, time, 300)
-        self.assertEqual(uplink.tried[2] - START_S, 7500)
+        self.assertEqual([t_s - START_S for t_s in uplink.moments("all")], [900])
+
+    def test_when_a_turn_comes_follows_nothing_but_chance(self):
+        drawn = iter(range(1, 100000))
+        app, time, _, uplink, _ = node(START_S + 17, random=lambda n: bytes([next(drawn) * 37 % 256, 7])[:n])
+        run(app, time, 48 * 3600)
+        for what in ("today", "others"):
+            within = [(t_s - START_S) % 3600 for t_s in uplink.moments(what)]
+            self.assertTrue(len(within) > 40)
+            self.assertTrue(min(within) < 600 and max(within) > 3000 and len(set(within)) > 30)
+            hours = [(t_s - START_S) // 3600 for t_s in uplink.moments(what)]
+            self.assertEqual(len(set(hours)), len(hours))
 
     def test_a_failed_upload_backs_off_and_comes_back(self):
         app, time, _, uplink, _ = node(START_S + 17)
         uplink.down = True
         run(app, time, 3600 * 5)
-        waits_s = [b - a for a, b in zip(uplink.tried, uplink.tried[1:])]
+        tried = uplink.moments("today")
+        waits_s = [b - a for a, b in zip(tried, tried[1:])]
         self.assertTrue(waits_s[0] <= 60)
         self.assertTrue(waits_s[-1] > 1800)
         self.assertEqual(waits_s, sorted(waits_s))
+        # What other days left is not tried again before its turn.
+        self.assertEqual([(t_s - START_S) // 3600 for t_s in uplink.moments("others")], [1, 2, 3, 4])
         uplink.down = False
-        run(app, time, 3600)
-        tried = len(uplink.tried)
+        run(app, time, 3600 * 2)
+        tried = len(uplink.moments("today"))
         run(app, time, 3600 * 3)
-        self.assertEqual(len(uplink.tried), tried + 3)
+        self.assertEqual(len(uplink.moments("today")), tried + 3)
 
     def test_a_clock_set_back_repeats_no_slot(self):
         app, time, pipeline, _, _ = node()

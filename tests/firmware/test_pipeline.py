@@ -71,7 +71,7 @@ class Minimise(unittest.TestCase):
         again, _ = self.minimiser.position(Fix(NOW_S + 300, 49026600, 12065300), 3, 7, held)
         self.assertIs(again, None)
         self.assertEqual(self.drops.totals, {wire.R_SAME_CELL: 1})
-        self.assertEqual(self.drops.take(), {})
+        self.assertEqual(self.drops.report(), [0] * 9)
         renewed, same = self.minimiser.position(Fix(NOW_S + 600, 49026600, 12065300), 3, 8, held)
         self.assertEqual((renewed.values[wire.K_CONSENT], same), (8, cell))
 
@@ -252,7 +252,7 @@ class Path(unittest.TestCase):
         self.assertEqual([sealed.epoch for sealed in store.sealed], [2, 3])
         self.assertEqual(drops.totals, {})
 
-    def refuse(self, body):
+    def refuse(self, *_):
         raise SealRefused("key slot not written")
 
     def test_limits_close_together_alarm_again(self):
@@ -262,14 +262,27 @@ class Path(unittest.TestCase):
         ]
         self.assertEqual(raised, [0, 1, 0, 1, 0, 1])
 
-    def test_drops_are_reported_with_health_and_not_the_receivers(self):
-        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+    def test_what_was_dropped_goes_with_every_health_report_and_not_the_receivers(self):
+        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        seen = []
+        add, pipeline._packer.add = pipeline._packer.add, lambda record, secret=b"": seen.append(record) or ()
+        pipeline._pseudonyms._mask_health = False
         pipeline.take_position(NOW_S, True, Gps([None]))
-        pipeline.take_health(NOW_S, {wire.F_UPTIME: 60})
-        events = len(store.of(wire.EVENTS))
         pipeline.take(NOW_S, {77: 1})
-        pipeline.take_health(NOW_S + 1, {wire.F_UPTIME: 60})
-        self.assertEqual(len(store.of(wire.EVENTS)), events + 1)
+        pipeline.take_health(NOW_S, {wire.F_UPTIME: 3600, 78: 1})
+        pipeline.take_health(NOW_S + 1, {})
+        reports = [record.values for record in seen if record.stream == wire.DEVICE]
+        none = [0] * len(wire.RULES_SENT)
+        self.assertEqual(reports[0], {wire.K_HEALTH: {wire.F_UPTIME: 1}, wire.K_DROPS: [2] + none[1:]})
+        self.assertEqual(reports[1], {wire.K_HEALTH: {}, wire.K_DROPS: none})
+        # What a report that did not get through would have told is in the next.
+        drops.add(wire.R_MISSED, 5)
+        pipeline._packer.add = self.refuse
+        self.assertFalse(pipeline.take_health(NOW_S + 2, {}))
+        pipeline._packer.add = add
+        self.assertTrue(pipeline.take_health(NOW_S + 3, {}))
+        self.assertEqual(drops.report(), none)
+        self.assertEqual(len(store.of(wire.DEVICE)), 1)
 
     def test_before_the_first_epoch_nothing_is_sealed(self):
         pipeline, store, drops = nodefiles.pipeline()

@@ -56,11 +56,14 @@ class Names(unittest.TestCase):
 
 
 class Mask(unittest.TestCase):
-    def report(self, values, t_s=NOW_S, mask=True):
+    def report(self, values, t_s=NOW_S, mask=True, drops=(0,) * 9):
         nodefiles.new_flash()
         chain = nodefiles.key_chain()
         chain.advance(t_s)
-        return Pseudonyms(chain, mask).record(Coarse(wire.DEVICE, t_s, values)).values
+        coarse = Coarse(wire.DEVICE, t_s, {wire.K_HEALTH: values, wire.K_DROPS: drops})
+        sent = Pseudonyms(chain, mask).record(coarse).values
+        self.drops = sent[wire.K_DROPS]
+        return sent[wire.K_HEALTH]
 
     def test_a_steady_value_takes_all_values_and_comes_back(self):
         limits = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
@@ -84,6 +87,16 @@ class Mask(unittest.TestCase):
 
     def test_a_policy_without_it_sends_what_was_measured(self):
         self.assertEqual(self.report({wire.F_UPTIME: 3}, mask=False), {wire.F_UPTIME: 3})
+        self.assertEqual(self.drops, (0,) * 9)
+
+    def test_counts_are_shifted_each_by_its_own(self):
+        self.report({}, drops=(0,) * 9)
+        zeros = self.drops
+        self.report({}, drops=(1, 65535, 0, 0, 0, 0, 0, 0, 7))
+        shifts = [(b - a) % 65536 for a, b in zip(zeros, self.drops)]
+        self.assertEqual(shifts, [1, 65535, 0, 0, 0, 0, 0, 0, 7])
+        self.assertEqual(len(set(zeros)), 9)
+        self.assertTrue(0 <= min(zeros) and max(zeros) <= 65535)
 
 
 if __name__ == "__main__":

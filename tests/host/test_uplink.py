@@ -128,6 +128,40 @@ def test_one_session_an_epoch(store) -> None:
     assert clients == [b"01" * 8, b"02" * 8, b"03" * 8]
 
 
+def test_one_session_at_a_time_for_whoever_can_wait(store) -> None:
+    for n, epoch in enumerate((1, 2, 3, 3)):
+        store.put(sealed(n, epoch, n))
+    today = sealed(0, 3).session
+    with EmbeddedBroker(tls=False) as broker:
+        uplink = make(broker.url, None)
+        assert uplink.deliver_one(store, today, True) == 1
+        assert uplink.deliver_one(store, today) == 2
+        assert uplink.deliver_one(store, today) == 0
+        assert store.count() == 1
+        assert uplink.deliver_one(store, today, True) == 1
+    assert store.count() == 0
+
+
+def test_the_clock_is_set_again_after_a_day_and_a_silent_server_is_no_matter() -> None:
+    asked = []
+
+    def set_time() -> None:
+        asked.append(1)
+        raise OSError(110)
+
+    uplink = make("mqtt://127.0.0.1:1", None)
+    uplink._set_time = set_time
+    uplink.join()
+    assert asked == []
+    uplink._clock.sleep_ms(86_400_000)
+    uplink.join()
+    assert asked == [1]
+    uplink._set_time = lambda: asked.append(2)
+    uplink.join()
+    uplink.join()
+    assert asked == [1, 2]
+
+
 def test_a_broker_that_is_not_there_keeps_the_queue(store) -> None:
     store.put(sealed(1))
     with EmbeddedBroker(tls=False) as broker:
