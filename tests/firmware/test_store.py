@@ -14,28 +14,6 @@ def sealed(n, epoch=3, stream=wire.READINGS, size=200):
     return Sealed(stream, epoch, b"pseudony", b"session%d" % (epoch % 10), bytes([n % 256]) * size)
 
 
-class StoreTest(unittest.TestCase):
-    def test_one_clients_messages_or_all_the_others(self):
-        store = Store(scratch.folder() + "/q", Drops())
-        put = ((1, 9, wire.READINGS), (2, 10, wire.DEVICE), (3, 9, wire.EVENTS), (4, 10, wire.READINGS))
-        for n, epoch, stream in put:
-            store.put(sealed(n, epoch, stream))
-        today = sealed(0, 10).session
-        self.assertEqual(self.drain(store, today, False), [2])
-        self.assertEqual(self.drain(store, today, True), [3, 1])
-        self.assertEqual(self.drain(store, today, False), [4])
-        self.assertIs(store.peek(), None)
-
-    def drain(self, store, session, others):
-        got = []
-        head = store.peek(session, others)
-        while head is not None:
-            got.append(head.message[0])
-            store.ack(head)
-            head = store.peek(session, others)
-        return got
-
-
 class QueueTest(unittest.TestCase):
     def setUp(self):
         self.folder = scratch.folder() + "/q"
@@ -144,6 +122,26 @@ class QueueTest(unittest.TestCase):
 
 
 class StoreTest(unittest.TestCase):
+    def test_one_clients_messages_or_all_the_others(self):
+        store = Store(scratch.folder() + "/q", Drops())
+        put = ((1, 9, wire.READINGS), (2, 10, wire.DEVICE), (3, 9, wire.EVENTS), (4, 10, wire.READINGS))
+        for n, epoch, stream in put:
+            store.put(sealed(n, epoch, stream))
+        today = sealed(0, 10).session
+        self.assertEqual(self.drain(store, today, False), [2])
+        self.assertEqual(self.drain(store, today, True), [3, 1])
+        self.assertEqual(self.drain(store, today, False), [4])
+        self.assertIs(store.peek(), None)
+
+    def drain(self, store, session, others):
+        got = []
+        head = store.peek(session, others)
+        while head is not None:
+            got.append(head.message[0])
+            store.ack(head)
+            head = store.peek(session, others)
+        return got
+
     def test_oldest_epoch_first_and_events_before_readings(self):
         store = Store(scratch.folder() + "/q", Drops())
         for stream, epoch in (
