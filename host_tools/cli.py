@@ -3,22 +3,25 @@ is called for; every error a user can make ends as one line and an exit code.
 """
 
 import io
-import os
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from host_tools import cli_simulate
-from host_tools.errors import PlumveilError, UsageError
+from host_tools import cli_audit, cli_keys, cli_privacy, cli_simulate
+from host_tools.cli_shared import MOMENTS, PassphraseFile, finish, unix_s
+from host_tools.errors import PlumveilError
 
 INTERRUPTED = 130
-BROKEN_PIPE = 141  # what a shell reports of a program ended by SIGPIPE
 
-EPILOG = "Exit codes: 0 all messages valid, 1 some invalid, 2 wrong usage, 130 interrupted."
+EPILOG = "Exit codes: 0 all messages valid, 1 some invalid or the run failed, 2 wrong usage, 130 interrupted."
+
+LOGGED = (
+    "With a keystore, whose positions are opened and whose pseudonyms resolved is first written to its access log"
+    " (plumveil audit); a keys.json is not logged."
+)
 
 app = typer.Typer(
     name="plumveil",
@@ -39,7 +42,8 @@ Keys = Annotated[
     typer.Option(
         "--keys",
         metavar="FILE",
-        help="The key file. Without it: keys.json beside the messages or one folder up, else $PLUMVEIL_KEYS.",
+        help="A keystore (controller's or processor's) or a simulation's keys.json. Without it: keys.json beside the"
+        " messages or one folder up, else $PLUMVEIL_KEYS, else $PLUMVEIL_KEYSTORE.",
         show_default=False,
     ),
 ]
@@ -48,7 +52,7 @@ Now = Annotated[
     datetime | None,
     typer.Option(
         metavar="UTC",
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
+        formats=MOMENTS,
         help="Take this as the present, for simulated messages.",
         show_default=False,
     ),
@@ -64,47 +68,41 @@ def _app() -> None:
     """Telemetry privacy filter: the host's tools."""
 
 
-@app.command(epilog=EPILOG)
+@app.command(epilog=f"{LOGGED} {EPILOG}")
 def decode(
-    path: MessagesPath = "-", keys: Keys = None, as_json: AsJson = False, stream: Stream = None, now: Now = None
+    path: MessagesPath = "-",
+    keys: Keys = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+    stream: Stream = None,
+    now: Now = None,
 ) -> None:
     """Open messages and show what is in them."""
     from host_tools import commands
 
-    _finish(lambda: commands.decode(path, keys, as_json, stream, _unix_s(now)))
+    task = commands.Task(path, keys, unix_s(now), passphrase_file)
+    finish(lambda: commands.decode(task, as_json=as_json, stream=stream))
 
 
-@app.command(epilog=EPILOG)
-def validate(path: MessagesPath = "-", keys: Keys = None, as_json: AsJson = False, now: Now = None) -> None:
+@app.command(epilog=f"{LOGGED} {EPILOG}")
+def validate(
+    path: MessagesPath = "-",
+    keys: Keys = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+    now: Now = None,
+) -> None:
     """Check messages against every rule of the format, and say what is wrong and where."""
     from host_tools import commands
 
-    _finish(lambda: commands.validate(path, keys, as_json, _unix_s(now)))
+    task = commands.Task(path, keys, unix_s(now), passphrase_file)
+    finish(lambda: commands.validate(task, as_json=as_json))
 
 
-def _unix_s(moment: datetime | None) -> int | None:
-    """A moment as typed, in UTC whatever the machine's zone -> Unix s."""
-    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
-
-
-def _finish(command: Callable[[], int]) -> None:
-    """Ends with the command's exit code; quietly when whoever read our output has gone."""
-    try:
-        code = command()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        code = BROKEN_PIPE
-    except OSError as error:
-        # Readers of messages and of the key file turn theirs into a UsageError.
-        _drop_output()
-        raise UsageError(f"cannot write the output: {error.strerror}") from None
-    raise typer.Exit(code)
-
-
-def _drop_output() -> None:
-    """What is still buffered would fail once more when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+# Here, so that help lists them behind the two above.
+cli_keys.register(app)
+cli_audit.register(app)
+cli_privacy.register(app)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from host_tools.sources import Source
 from plumveil import wire
 
 AHEAD_MESSAGES = 400  # messages whose pseudonyms are searched at once
-FOUND_MAX = 10_000  # pseudonyms kept as found; beyond that those of the messages at hand
+FOUND_MAX = 10_000  # pseudonyms kept as found; all are dropped when there are more
 NODES_KEPT_MAX = 1024  # nodes whose chains are kept; all are dropped when there are more
 UNPLACED_MAX = 100_000  # pseudonyms remembered as not found
 
@@ -66,7 +66,7 @@ class SearchedRing:
 
     def _search(self, kids: set[bytes]) -> None:
         if len(self._found) > FOUND_MAX:
-            self._found = {kid: found for kid, found in self._found.items() if kid in kids}
+            self._found.clear()
         new = sorted(kids - self._found.keys() - self._unplaced.keys())
         if not new:
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from host_tools import registry
-from host_tools.registry import ConsentRecord, Node, Policy, Registry
+from host_tools.registry import ConsentRecord, Policy, Registry
 from plumveil import wire
 from tests.host import messages
 from tests.host.command_line import COMMANDS, NOW, OFF_LIMITS, SOUND, as_json, home_in, put, run, run_process
@@ -84,8 +84,10 @@ def test_help_documents_exit_codes_and_options(command: str) -> None:
     ended = run(command, "--help")
     assert ended.code == 0
     text = " ".join(ended.out.split())
-    assert "Exit codes: 0 all messages valid, 1 some invalid, 2 wrong usage" in text
-    assert all(option in text for option in ("--keys", "--json", "--now"))
+    assert "Exit codes: 0 all messages valid, 1 some invalid or the run failed, 2 wrong usage" in text
+    assert all(option in text for option in ("--keys", "--json", "--now", "--passphrase-file"))
+    assert "first written to its access log" in text
+    assert "a keys.json is not logged" in text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -121,7 +123,8 @@ def test_a_damaged_key_file(home: Path, command: str, content: str) -> None:
 
 
 def test_a_wrong_key_file_finds_no_pseudonym(home: Path) -> None:
-    other = Node(name="other", tenant="clinic", epoch0_day=messages.EPOCH0_DAY, k_id="12" * 32, k_chain="34" * 32)
+    own = {"name": "other", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32}
+    other = messages.NODE.model_copy(update=own)
     registry.save(Registry(nodes=(other,)), home.parent / registry.KEY_FILE)
     code, document = as_json("validate", put(home, a=SOUND[0]))
     assert code == 1
@@ -140,6 +143,8 @@ def test_json_of_decode(home: Path) -> None:
         "invalid": 2,
         "duplicates": 1,
         "forgotten": 0,
+        "ahead": 0,
+        "epochs_ahead_max": 0,
         "rules": {"cose": 1, "range": 1},
     }
     shown = document["messages"]
@@ -154,7 +159,8 @@ def test_json_of_decode(home: Path) -> None:
     }
     assert shown[1]["content"]["cell"] == messages.CELL
     assert shown[2]["content"]["values"] == {"uptime": 10800, "rssi": -60}
-    assert shown[3]["content"]["drops"] == {"out_of_range": 2, "sensor_fault": 1}
+    assert shown[2]["content"]["drops"] == {"out_of_range": 2, "sensor_fault": 1}
+    assert (shown[3]["content"]["event"], shown[3]["content"]["argument"]) == ("consent", 0)
     assert [finding["rule"] for finding in shown[4]["findings"]] == ["range"]
     assert shown[6]["content"] is None
 
@@ -204,8 +210,8 @@ def test_tables_are_readable(home: Path) -> None:
     start = datetime.fromtimestamp(messages.START_S, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     assert any(line.strip().startswith(start) and "temperature 4 Cel, humidity 45 %RH" in line for line in lines)
     assert "location area cell (1000 m) around" in " ".join(ended.out.split())
-    assert "uptime 10800 s, rssi -60 dBm" in ended.out
-    assert "drops out_of_range 2, sensor_fault 1" in ended.out
+    assert "uptime 10800 s, rssi -60 dBm; drops out_of_range 2, sensor_fault 1" in " ".join(ended.out.split())
+    assert any(line.split()[-3:] == ["events", "consent", "off"] for line in lines)
     assert lines[-1] == "4 messages, 0 invalid, 0 duplicates"
 
 
