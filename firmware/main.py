@@ -1,5 +1,7 @@
 # Builds the node and runs it. A fault that a person has to mend ends in one line and the prompt.
-from plumveil import errors, service
+import machine
+
+from plumveil import errors, loop, service
 
 try:
     app = service.build()
@@ -8,4 +10,5 @@ except errors.ConfigError as e:
 else:
     if app.self_test:
         print("plumveil: self-test failed: this node seals nothing; replace the board if a restart does not help")
-    service.run(app)
+    del service
+    loop.run(app, machine.reset)

@@ -1,10 +1,10 @@
 """Reads and checks the plaintexts that carry one thing: a position, the node's health, an event."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from host_tools import cells, rules
 from host_tools.content import KEY_NAMES, Event, Health, Position, entries
+from host_tools.derive import DeviceMask
 from host_tools.limits import FIELDS, ConsentTerms, Limits, NodeRules
 from host_tools.readings import check_field
 from host_tools.rules import Finding, Refused
@@ -21,7 +21,6 @@ ALARM_FIELDS = {
     wire.E_SHOCK: (wire.F_SHOCK_PEAK,),
 }
 _EVENTS = frozenset(row[0] for row in wire.EVENT_NAMES)
-_SENT_RULES = frozenset(row[0] for row in wire.RULES) - frozenset(wire.RULES_LOCAL)
 
 
 def position(
@@ -66,34 +65,42 @@ def _check_consent(
 
 
 def health(
-    plaintext: bytes, limits: Limits, unmask: Callable[[int], Mapping[int, int]] | None, findings: list[Finding]
+    plaintext: bytes, limits: Limits, unmask: Callable[[int], DeviceMask] | None, findings: list[Finding]
 ) -> Health:
     """Plaintext of the device stream -> Health. Raises Refused when it cannot be followed.
 
     unmask: see host_tools.keyring.StreamKeys; with None a masked report stays so, and only its ranges are checked.
     """
     body = entries(plaintext, wire.DEVICE, findings)
-    t_s, values = body[wire.K_TIME], body[wire.K_HEALTH]
+    t_s, values, counts = body[wire.K_TIME], body[wire.K_HEALTH], body[wire.K_DROPS]
     where = KEY_NAMES[wire.K_HEALTH]
-    if not values or any(type(value) is not int for value in values.values()):
+    if any(type(value) is not int for value in values.values()):
         raise Refused(rules.STRUCTURE, where, "not a map of field ids to integers")
+    if len(counts) != len(wire.RULES_SENT) or any(type(n) is not int for n in counts):
+        raise Refused(rules.STRUCTURE, _DROPS, f"not {len(wire.RULES_SENT)} integers")
     for field in values:
         check_field(field, wire.DEVICE, limits, f"{where}[{field}]", findings)
     masked = limits.health_mask and unmask is None
-    offsets = unmask(t_s) if limits.health_mask and unmask else {}
+    mask = unmask(t_s) if limits.health_mask and unmask else None
     out = {}
     for field, sent in values.items():
         # Before the mask is off: whatever was sent, that brings it within the limits.
         within = _check_range(sent, field, f"{where}[{field}]", findings)
-        value = out[field] = _unmasked(sent, field, offsets[field]) if offsets and within else sent
+        value = out[field] = mask.value_of(field, sent) if mask and within else sent
         if not masked:
             _check_step(value, limits.steps.get(field, 1), f"{where}[{field}]", findings)
-    return Health(t_s, out, masked)
+    drops = _drops(counts, mask, findings)
+    return Health(t_s, out, None if masked else drops, masked)
 
 
-def _unmasked(sent: int, field: int, offset: int) -> int:
-    row = FIELDS[field]
-    return row.low + (sent - row.low - offset) % (row.high - row.low + 1)
+def _drops(counts: list[int], mask: DeviceMask | None, findings: list[Finding]) -> dict[int, int]:
+    out = {}
+    for place, (rule, sent) in enumerate(zip(wire.RULES_SENT, counts, strict=True)):
+        within = 0 <= sent <= wire.DROPS_MAX
+        if not within:
+            findings.append(Finding(rules.RANGE, f"{_DROPS}[{place}]", "outside the limits of a count"))
+        out[rule] = mask.count_of(place, sent) if mask and within else sent
+    return {rule: n for rule, n in out.items() if n}
 
 
 def _check_step(value: int, step: int, where: str, findings: list[Finding]) -> None:
@@ -114,20 +121,15 @@ def event(plaintext: bytes, limits: Limits | None, findings: list[Finding]) -> E
     limits: None when the policy version is unknown; then only events that carry nothing of a reading pass.
     """
     body = entries(plaintext, wire.EVENTS, findings)
-    found = Event(body[wire.K_TIME], body[wire.K_EVENT], body[wire.K_ARGUMENT], body.get(wire.K_DROPS, {}))
+    found = Event(body[wire.K_TIME], body[wire.K_EVENT], body[wire.K_ARGUMENT])
     if found.event not in _EVENTS:
         raise Refused(rules.STRUCTURE, KEY_NAMES[wire.K_EVENT], "an event the format does not know")
     if found.event in ALARM_FIELDS:
         _check_alarm(found, limits, findings)
     elif found.event == wire.E_CONSENT:
         _check_tier(found.argument, limits, findings)
-    elif found.event == wire.E_EPOCHS_AHEAD:
-        if not 1 <= found.argument <= wire.EPOCHS_AHEAD_MAX:
-            findings.append(Finding(rules.RANGE, _ARGUMENT, f"not 1 to {wire.EPOCHS_AHEAD_MAX} epochs"))
-    elif found.argument:
-        findings.append(Finding(rules.RANGE, _ARGUMENT, "not 0"))
-    if found.event == wire.E_DROPS:
-        _check_drops(found.drops, findings)
+    elif not 1 <= found.argument <= wire.EPOCHS_AHEAD_MAX:
+        findings.append(Finding(rules.RANGE, _ARGUMENT, f"not 1 to {wire.EPOCHS_AHEAD_MAX} epochs"))
     return found
 
 
@@ -151,15 +153,3 @@ def _check_tier(tier: int, limits: Limits | None, findings: list[Finding]) -> No
         findings.append(Finding(rules.RANGE, _ARGUMENT, "no such tier"))
     elif tier > (limits.ceiling if limits else wire.TIER_OFF):
         findings.append(Finding(rules.RESOLUTION, _ARGUMENT, "a tier finer than the policy's ceiling"))
-
-
-def _check_drops(drops: dict[Any, Any], findings: list[Finding]) -> None:
-    if not drops:
-        raise Refused(rules.STRUCTURE, _DROPS, "empty")
-    for rule, n in drops.items():
-        if rule not in _SENT_RULES:
-            raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "no rule whose count leaves a node")
-        if type(n) is not int:
-            raise Refused(rules.STRUCTURE, f"{_DROPS}[{rule}]", "not an integer")
-        if n < 1:
-            findings.append(Finding(rules.RANGE, f"{_DROPS}[{rule}]", "less than 1"))

@@ -35,7 +35,7 @@ LAYOUTS: dict[int, dict[int, type]] = {
         wire.K_COLUMNS: bytes,
     },
     wire.LOCATION: {wire.K_TIME: int, wire.K_CELL: list, wire.K_CONSENT: bytes},
-    wire.DEVICE: {wire.K_TIME: int, wire.K_HEALTH: dict},
+    wire.DEVICE: {wire.K_TIME: int, wire.K_HEALTH: dict, wire.K_DROPS: list},
     wire.EVENTS: {wire.K_TIME: int, wire.K_EVENT: int, wire.K_ARGUMENT: int},
 }
 _TYPE_NAMES = {int: "an integer", list: "an array", bytes: "a byte string", dict: "a map"}
@@ -76,21 +76,23 @@ class Position(NamedTuple):
 
 
 class Health(NamedTuple):
-    """The node's own state: {field id: value}. masked: the values are not the node's, and who reads here cannot take
-    the mask off."""
+    """The node's own state: {field id: value}, and what was dropped since its last report: {rule: count}, no zeros.
+
+    masked: the values are not the node's, and who reads here cannot take the mask off; drops is None then.
+    """
 
     t_s: int
     values: dict[int, int]
+    drops: dict[int, int] | None
     masked: bool = False
 
 
 class Event(NamedTuple):
-    """An alarm, a consent receipt, or a count of what was dropped: {rule: n}."""
+    """An alarm, a consent receipt, or how far the node runs ahead of the calendar."""
 
     t_s: int
     event: int
     argument: int
-    drops: dict[int, int]
 
 
 Content = Batch | Position | Health | Event
@@ -113,8 +115,6 @@ def entries(plaintext: bytes, stream: int, findings: list[Finding]) -> dict[int,
             raise Refused(rules.STRUCTURE, KEY_NAMES[wire.K_PAD], "not a byte string")
         check_pad(pad, findings)
     layout = LAYOUTS[stream]
-    if stream == wire.EVENTS and body.get(wire.K_EVENT) == wire.E_DROPS:
-        layout = {**layout, wire.K_DROPS: dict}
     for key, kind in layout.items():
         if key not in body:
             raise Refused(rules.STRUCTURE, "plaintext", f"{KEY_NAMES[key]} is missing")

@@ -1,8 +1,10 @@
 """The key hierarchy of docs/wire-format.md, derived with `cryptography`: chains, stream keys, seal keys, pseudonyms,
-consent keys and the mask over health values.
+consent keys and the mask over device reports.
 
 Independent of the firmware's derivation; the two share labels and lengths only. Must never print or log a secret.
 """
+
+from typing import NamedTuple
 
 import cbor2
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,8 +25,8 @@ def hkdf(secret: bytes, info: bytes, salt: bytes = b"", length_bytes: int = wire
 
 
 HOST_NAME_BYTES = 6
-# In the order of wire.FIELDS: a field's place says which bytes of the mask are its own.
-_DEVICE_FIELDS = tuple(row[0] for row in wire.FIELDS if row[2] == wire.DEVICE)
+# Field -> its limits, in the order of wire.FIELDS: a field's place says which bytes of the mask are its own.
+_DEVICE_FIELDS = {row[0]: (row[4], row[5]) for row in wire.FIELDS if row[2] == wire.DEVICE}
 _NEXT = label(wire.L_NEXT)
 _STEP = label(wire.L_STEP)
 _SEAL = label(wire.L_SEAL, wire.COSE_ALG_AES_CCM_16_128_256)
@@ -93,6 +95,34 @@ def health_mask(id_secret: bytes, tenant: str, t_s: int) -> dict[int, int]:
     field's range}."""
     mask = _hmac(id_secret, label(wire.L_HEALTH, tenant, t_s))
     return {field: int.from_bytes(mask[4 * n : 4 * n + 4], "big") for n, field in enumerate(_DEVICE_FIELDS)}
+
+
+def drops_mask(id_secret: bytes, tenant: str, t_s: int) -> list[int]:
+    """D[e] -> what is added to each count of the report of time t_s (Unix s), in the order of wire.RULES_SENT, to be
+    taken modulo wire.DROPS_MAX + 1."""
+    mask = _hmac(id_secret, label(wire.L_DROPS, tenant, t_s))
+    return [int.from_bytes(mask[2 * n : 2 * n + 2], "big") for n in range(len(wire.RULES_SENT))]
+
+
+class DeviceMask(NamedTuple):
+    """What lies over one device report: `health_mask` and `drops_mask`, and how each is taken off."""
+
+    health: dict[int, int]
+    drops: list[int]
+
+    def value_of(self, field: int, sent: int) -> int:
+        """The value of a device field, of what was sent within the field's limits."""
+        low, high = _DEVICE_FIELDS[field]
+        return low + (sent - low - self.health[field]) % (high - low + 1)
+
+    def count_of(self, place: int, sent: int) -> int:
+        """The count of the rule at `place` in wire.RULES_SENT, of what was sent."""
+        return (sent - self.drops[place]) % (wire.DROPS_MAX + 1)
+
+
+def device_mask(id_secret: bytes, tenant: str, t_s: int) -> DeviceMask:
+    """D[e] -> the mask over the device report of time t_s (Unix s)."""
+    return DeviceMask(health_mask(id_secret, tenant, t_s), drops_mask(id_secret, tenant, t_s))
 
 
 def external_aad(tenant: str, stream: int, kid: bytes, policy_version: int) -> bytes:

@@ -25,6 +25,7 @@ FLAGS = ("-O2", "-msmall-int-bits=31")  # no asserts, line numbers kept; small i
 KEPT_AS_SOURCE = ("boot.py", "main.py")
 COMPILE_TIMEOUT_S = 60
 WIRE = "plumveil/wire.py"
+_OWN_NUMBER = re.compile(r"^(_[A-Z][A-Z0-9_]*) = (-?(?:0x[0-9A-Fa-f]+|[0-9]+))(?= *(?:#|$))", re.MULTILINE)
 _WIRE_NAME = re.compile(r"\bwire\.([A-Z][A-Z0-9_]*)\b(?!\*)")
 
 
@@ -57,13 +58,16 @@ def compile_tree(root: Path) -> dict[str, bytes]:
 
 
 def inlined(source: str) -> str:
-    """A module's source with wire.py's integers in place of their names; lines stay where they are."""
+    """A module's source with wire.py's integers in place of their names; lines stay where they are.
+
+    A module's own private ones become mpy-cross's const(), which does the same and needs no import.
+    """
 
     def number(found: re.Match[str]) -> str:
         value = getattr(wire, found[1], None)
         return str(value) if type(value) is int else found[0]
 
-    return _WIRE_NAME.sub(number, source)
+    return _OWN_NUMBER.sub(r"\1 = const(\2)", _WIRE_NAME.sub(number, source))
 
 
 def _wire_for_node(names: set[str]) -> str:

@@ -5,7 +5,7 @@ Secrets are derived when first needed and kept for the life of the object; nothi
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import cbor2
@@ -45,8 +45,8 @@ class StreamKeys:
     """Keys of one pseudonym: a node's stream in one epoch.
 
     rules: what its messages are held to; day: the epoch's Unix day, were the node never ahead of the calendar; epoch:
-    its number, None for who may not know it; unmask: report's time (Unix s) -> {field: offset} (derive.health_mask),
-    None for who cannot take the mask off.
+    its number, None for who may not know it; unmask: report's time (Unix s) -> what lies over its values and counts
+    (derive.device_mask), None for who cannot take that off.
     """
 
     __slots__ = ("_consents", "_seals", "_steps", "day", "epoch", "kid", "rules", "stream", "unmask")
@@ -61,7 +61,7 @@ class StreamKeys:
         *,
         consents: Sequence[tuple[bytes, bytes]] = _NO_CONSENT,
         epoch: int | None = None,
-        unmask: Callable[[int], Mapping[int, int]] | None = None,
+        unmask: Callable[[int], derive.DeviceMask] | None = None,
     ) -> None:
         """consents: for the location stream, (reference, key of this epoch) of each that may be tried."""
         self.rules = rules
@@ -151,7 +151,7 @@ class NodeKeys:
             return StreamKeys(self._rules.under(terms), stream, day, kid, first_step, consents=consents, epoch=epoch)
         if stream == wire.DEVICE:
             # No partial: its repr would show the secret.
-            unmask = lambda t_s: derive.health_mask(id_secret, tenant, t_s)  # noqa: E731
+            unmask = lambda t_s: derive.device_mask(id_secret, tenant, t_s)  # noqa: E731
             return StreamKeys(self._rules, stream, day, kid, first_step, epoch=epoch, unmask=unmask)
         return StreamKeys(self._rules, stream, day, kid, first_step, epoch=epoch)
 

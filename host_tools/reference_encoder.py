@@ -94,6 +94,11 @@ def plaintext(body: dict[int, Any]) -> bytes:
     return plain
 
 
+def counts(drops: dict[int, int]) -> list[int]:
+    """{rule: count} -> K_DROPS."""
+    return [drops.get(rule, 0) for rule in wire.RULES_SENT]
+
+
 @dataclass(frozen=True)
 class Sender:
     """A node's stream in one epoch and boot, as its keys see it. consent_secret: for the location stream alone."""
@@ -128,6 +133,11 @@ class Sender:
             low, high = limits[name]
             out[name] = low + (value - low + offsets[name]) % (high - low + 1)
         return out
+
+    def masked_drops(self, t_s: int, drops: dict[int, int]) -> list[int]:
+        """K_DROPS of time t_s (Unix s), of {rule: count}, as it is sent under a policy that masks health."""
+        offsets = derive.drops_mask(self._id_secret, self.tenant, t_s)
+        return [(n + offset) % (wire.DROPS_MAX + 1) for n, offset in zip(counts(drops), offsets, strict=True)]
 
     def protected(self, step: int, policy_version: int, partial_iv: int) -> dict[int, Any]:
         """The protected header."""

@@ -71,18 +71,22 @@ def rows(content: Content) -> Iterator[tuple[int, str]]:
         consent = content.serial or f"reference {content.consent.hex()}"
         yield content.t_s, f"{what}, consent {consent}"
     elif isinstance(content, Health):
-        yield content.t_s, ", ".join(_health_text(content, field) for field in content.values)
+        yield content.t_s, _health_text(content)
     else:
-        yield content.t_s, _event_text(content)
+        yield content.t_s, f"{EVENTS[content.event]} {event_argument(content)}".rstrip()
 
 
-def _health_text(content: Health, field: int) -> str:
-    return f"{FIELDS[field].name} masked" if content.masked else value_text(field, content.values[field])
+def _health_text(content: Health) -> str:
+    values = ", ".join(
+        f"{FIELDS[field].name} masked" if content.masked else value_text(field, value)
+        for field, value in content.values.items()
+    )
+    drops = "masked" if content.drops is None else ", ".join(f"{rule} {n}" for rule, n in _named(content.drops))
+    return "; ".join(part for part in (values, drops and f"drops {drops}") if part) or "nothing"
 
 
-def _event_text(content: Event) -> str:
-    drops = ", ".join(f"{DROP_RULES[rule]} {n}" for rule, n in content.drops.items())
-    return f"{EVENTS[content.event]} {drops or event_argument(content)}".rstrip()
+def _named(drops: dict[int, int]) -> Iterator[tuple[str, int]]:
+    return ((DROP_RULES[rule], n) for rule, n in drops.items())
 
 
 def event_argument(content: Event) -> str:
@@ -139,6 +143,6 @@ def content_json(content: Content) -> dict[str, Any]:
             FIELDS[field].name: None if content.masked else number(field, value)
             for field, value in content.values.items()
         }
-        return {"t_s": content.t_s, "values": values, "masked": content.masked}
-    drops = {DROP_RULES[rule]: n for rule, n in content.drops.items()}
-    return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument, "drops": drops}
+        drops = None if content.drops is None else dict(_named(content.drops))
+        return {"t_s": content.t_s, "values": values, "drops": drops, "masked": content.masked}
+    return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument}

@@ -58,16 +58,16 @@ location = {{
 
 device = {{
 {common}
-  {wire.K_HEALTH} => {{          ; one of these at least, masked where the policy says so
+  {wire.K_HEALTH} => {{          ; masked where the policy says so
 {_health()}  }},
+  {wire.K_DROPS} => [         ; counts, masked likewise
+{_drops()}  ],
 }}
 
 events = {{
 {common}
   {wire.K_EVENT} => event,
   {wire.K_ARGUMENT} => int,
-  ? {wire.K_DROPS} => {{       ; counts, one of these at least
-{_drops()}  }},
 }}
 
 {_reading_fields()}
@@ -98,8 +98,8 @@ def _health() -> str:
 
 
 def _drops() -> str:
-    sent = [(rule, name) for rule, name in wire.RULES if rule not in wire.RULES_LOCAL]
-    return "".join(f"    ? {rule} => uint .ge 1,  ; {name}\n" for rule, name in sent)
+    names = dict(wire.RULES)
+    return "".join(f"    0..{wire.DROPS_MAX},  ; {names[rule]}\n" for rule in wire.RULES_SENT)
 
 
 def _bounds(low: int, high: int) -> str:

@@ -22,6 +22,7 @@ CONSENT_SECRET = bytes(range(64, 96))
 CONSENT_SERIAL = 7
 START_S = (EPOCH0_DAY + EPOCH) * wire.EPOCH_S + STEP * wire.STEP_S
 HEALTH = {wire.F_UPTIME: 12, wire.F_RSSI: -6, wire.F_QUEUE: 3}  # before the mask
+DROPS = {wire.R_NO_CONSENT: 72, wire.R_SENSOR_FAULT: 1}  # likewise, without zeros
 TEMPERATURES: list[int | None] = [48, 48, 49, 51, None, 50, 49]
 HUMIDITIES: list[int | None] = [90] * 7
 LIMITS = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
@@ -54,10 +55,10 @@ def bodies() -> list[tuple[int, dict[int, Any]]]:
     }
     reference = sender(wire.LOCATION).consent_reference(CONSENT_SERIAL)
     location = {wire.K_TIME: START_S, wire.K_CELL: [3, 15372, 13974], wire.K_CONSENT: reference}
-    masked = sender(wire.DEVICE).masked(START_S, HEALTH)
-    device = {wire.K_TIME: START_S, wire.K_HEALTH: masked}
-    drops = {wire.R_NO_CONSENT: 72, wire.R_SENSOR_FAULT: 1}
-    events = {wire.K_TIME: START_S + 60, wire.K_EVENT: wire.E_DROPS, wire.K_ARGUMENT: 0, wire.K_DROPS: drops}
+    own = sender(wire.DEVICE)
+    health, drops = own.masked(START_S, HEALTH), own.masked_drops(START_S, DROPS)
+    device = {wire.K_TIME: START_S, wire.K_HEALTH: health, wire.K_DROPS: drops}
+    events = {wire.K_TIME: START_S + 60, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 83}
     return [(wire.READINGS, readings), (wire.LOCATION, location), (wire.DEVICE, device), (wire.EVENTS, events)]
 
 

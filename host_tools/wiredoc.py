@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from host_tools import wire_cddl, wire_examples
+from host_tools import reference_encoder, wire_cddl, wire_examples
 from host_tools.wire_examples import Example
 from plumveil import wire
 
@@ -39,6 +39,9 @@ def document() -> str:
         "POSITION_TIME_S": str(wire.POSITION_TIME_S),
         "TOPIC_PREFIX": wire.TOPIC_PREFIX,
         "EPOCHS_AHEAD_MAX": str(wire.EPOCHS_AHEAD_MAX),
+        "K_DROPS": str(wire.K_DROPS),
+        "DROPS_MAX": str(wire.DROPS_MAX),
+        "DROPS_RANGE": str(wire.DROPS_MAX + 1),
     }
     text = TEMPLATE.read_text("utf-8")
     for name, value in parts.items():
@@ -57,8 +60,8 @@ def _streams() -> str:
     carries = (
         "sensor values, in batches",
         "cells, only under consent",
-        "the node's health",
-        "alarms, drops, consent",
+        "the node's health, and counts of what it dropped",
+        "alarms, consent, a clock that ran ahead",
     )
     rows = [
         (str(number), f"`{name}`", f"`{wire.TOPIC_LETTERS[number]}`", carries[number])
@@ -81,7 +84,8 @@ def _tier(index: int) -> tuple[str, ...]:
 
 
 def _rule(number: int, name: str) -> tuple[str, ...]:
-    return str(number), f"`{name}`", "no, stays on the node" if number in wire.RULES_LOCAL else "yes"
+    place = f"place {wire.RULES_SENT.index(number)}" if number in wire.RULES_SENT else "no, stays on the node"
+    return str(number), f"`{name}`", place
 
 
 def _column_walk() -> str:
@@ -99,6 +103,7 @@ def _example_keys() -> str:
         ("boot salt", wire_examples.BOOT_SALT.hex()),
         ("consent", f"serial {wire_examples.CONSENT_SERIAL}, secret {wire_examples.CONSENT_SECRET.hex()}"),
         ("health before the mask", f"`{wire_examples.HEALTH}`"),
+        ("counts before the mask", f"`{reference_encoder.counts(wire_examples.DROPS)}`"),
     ]
     return _table(("what", "value"), rows)
 

@@ -16,22 +16,26 @@ class Tagged:
 # or str, True, False, None, Tagged. Malformed for anything else.
 def dumps(obj):
     out = bytearray()
-    _put(out, obj)
+    put(out, obj)
     return bytes(out)
 
 
 def _head(out, major, n):
     if n < 24:
         out.append(major << 5 | n)
+    elif n < 0x100:
+        out.append(major << 5 | 24)
+        out.append(n)
     elif n >> 32 >> 32:
         raise Malformed("cbor: integer too large")
     else:
-        power = 0 if n < 0x100 else 1 if n < 0x10000 else 3 if n >> 32 else 2
+        power = 1 if n < 0x10000 else 3 if n >> 32 else 2
         out.append(major << 5 | 24 | power)
         out.extend(n.to_bytes(1 << power, "big"))
 
 
-def _put(out, obj):
+# Appends the bytes of `obj` to a bytearray: no copy for each part of something longer.
+def put(out, obj):
     # The wire's commonest kinds first. By type and not isinstance: on CPython a boolean is an integer.
     kind = type(obj)
     if kind is int:
@@ -47,7 +51,7 @@ def _put(out, obj):
     elif kind is list or kind is tuple:
         _head(out, 4, len(obj))
         for item in obj:
-            _put(out, item)
+            put(out, item)
     elif kind is dict:
         _put_map(out, obj)
     elif kind is str:
@@ -60,24 +64,32 @@ def _put(out, obj):
         out.append(0xF5 if obj else 0xF4)
     elif kind is Tagged:
         _head(out, 6, obj.tag)
-        _put(out, obj.value)
+        put(out, obj.value)
     else:
         raise Malformed("cbor: type")
 
 
 def _put_map(out, obj):
+    _head(out, 5, len(obj))
+    for key in obj:
+        if type(key) is not int or not 0 <= key < 24:
+            _put_items(out, obj)
+            return
+    # Nearly every map's keys: as numbers they have the order of their encodings, one byte each.
+    for key in sorted(obj):
+        out.append(key)
+        put(out, obj[key])
+
+
+def _put_items(out, obj):
     items = {}
     for key in obj:
-        if type(key) is int and 0 <= key < 24:
-            head = bytes((key,))
-        else:
-            head = dumps(key)
-            _key(head[0])
+        head = dumps(key)
+        _key(head[0])
         items[head] = obj[key]
-    _head(out, 5, len(items))
     for head in sorted(items):
         out.extend(head)
-        _put(out, items[head])
+        put(out, items[head])
 
 
 def _key(first):

@@ -5,61 +5,85 @@ from plumveil import wire
 from plumveil.fixed import bits_for
 
 
-def rice_parameter(codes):
-    # The k that should write the zigzag differences `codes` in the fewest bits. From their sum alone: to try
-    # every k costs more time than all the rest and saves less than a bit in a hundred.
-    n = len(codes)
-    twice = 2 * sum(codes)
-    best_k, best_bits = 0, twice
-    for k in range(1, wire.RICE_K_MAX + 1):
-        # What the k low bits hold is taken as half their range on average.
-        bits = 2 * n * k + max(0, twice - n * ((1 << k) - 1) >> k)
-        if bits >= best_bits:
-            break
-        best_k, best_bits = k, bits
-    return best_k
+def rice_parameter(total, n):
+    # The k that should write n zigzag differences of the sum `total` in the fewest bits. From their sum alone: to try
+    # every k costs more time than all the rest and saves less than a bit in a hundred. What the k low bits hold is
+    # taken as half their range on average: then the ones before the zeros take half of (rest >> k) - n bits, and one
+    # more low bit, which costs n, saves more than that as long as this is above 4 * n.
+    rest = 2 * total + n
+    k = 0
+    while rest > 4 * n and k < wire.RICE_K_MAX:
+        rest >>= 1
+        k += 1
+    return k
 
 
-def _word(u, k, escape_width):
-    # One difference's code word as binary digits: q ones, a zero, k low bits.
-    q = u >> k
-    ones = (1 << min(q, wire.RICE_ESCAPE)) - 1
-    if q < wire.RICE_ESCAPE:
-        return "{:0{}b}".format(ones << k + 1 | u & (1 << k) - 1, q + 1 + k)
-    return "{:b}".format(ones << escape_width | u)
+def _whole_bytes(out, held, n):
+    # Moves the whole bytes of the lowest n bits of `held` to `out` -> (held, n) of what is left, 7 bits at most.
+    while n > 7:
+        n -= 8
+        out.append(held >> n & 255)
+    return held & 127, n
 
 
-def _column(values, low, high, digits):
-    # Appends one column's binary digits. values: [int in low..high, or None where missing].
-    present = values
-    if None in values:
-        present = [value for value in values if value is not None]
-        digits.append("1")
-        digits.extend(["0" if value is None else "1" for value in values])
-        if not present:
-            return
-    else:
-        digits.append("0")
-    differences = [present[i] - present[i - 1] for i in range(1, len(present))]
-    varies = any(differences)
-    # Zigzag, written out: a call per value costs more than the rest.
-    codes = [d * 2 if d >= 0 else -d * 2 - 1 for d in differences]
-    k = rice_parameter(codes) if varies else wire.RICE_CONSTANT
+def _differences(codes, k, escape_width, out, held, n):
+    # Appends the code words of zigzag differences: q ones, a zero, k low bits. Bytes leave at once, as _whole_bytes
+    # would have it: an integer of more than 30 bits is a new object for each bit that joins it.
+    low_bits = (1 << k) - 1
+    after = k + 1
+    append = out.append
+    escape = wire.RICE_ESCAPE
+    for u in codes:
+        q = u >> k
+        if q < escape:
+            held = (held + 1 << q) - 1 << after | u & low_bits
+            n += q + after
+        else:
+            held = (held + 1 << wire.RICE_ESCAPE) - 1 << escape_width | u
+            n += wire.RICE_ESCAPE + escape_width
+        while n > 7:
+            n -= 8
+            append(held >> n & 255)
+        held &= 127
+    return held, n
+
+
+def _column(values, low, high, out, held, n):
+    # Appends one column. values: [int in low..high, or None where missing].
+    missing = None in values
+    held, n = _whole_bytes(out, held << 1 | missing, n + 1)
+    if missing:
+        for value in values:
+            held, n = _whole_bytes(out, held << 1 | (value is not None), n + 1)
+        values = [value for value in values if value is not None]
+        if not values:
+            return held, n
+    # Each value makes room for the zigzag difference that leads to it.
+    codes = []
+    append = codes.append
+    last = values[0]
+    total = 0
+    for value in values:
+        u = value - last
+        last = value
+        u = u * 2 if u >= 0 else -u * 2 - 1
+        total += u
+        append(u)
+    del codes[0]
     width = bits_for(high - low)
-    digits.append("{:0{}b}".format(k << width | present[0] - low, 4 + width))
-    if varies:
-        # The same few differences come again and again; joining their words leaves less to collect than shifting an
-        # ever longer integer.
-        escape_width = bits_for((high - low) * 2)
-        words = {u: _word(u, k, escape_width) for u in set(codes)}
-        digits.extend([words[u] for u in codes])
+    k = rice_parameter(total, len(codes)) if total else wire.RICE_CONSTANT
+    held, n = _whole_bytes(out, (held << 4 | k) << width | values[0] - low, n + 4 + width)
+    if total:
+        held, n = _differences(codes, k, bits_for((high - low) * 2), out, held, n)
+    return held, n
 
 
 def encode(columns):
     # [(values, low, high)] in ascending field order -> bytes.
-    digits = []
+    out = bytearray()
+    held = n = 0
     for values, low, high in columns:
-        _column(values, low, high, digits)
-    digits = "".join(digits)
-    n = (len(digits) + 7) // 8
-    return (int(digits, 2) << n * 8 - len(digits)).to_bytes(n, "big")
+        held, n = _column(values, low, high, out, held, n)
+    if n:
+        out.append(held << 8 - n & 255)
+    return bytes(out)

@@ -2,7 +2,7 @@
 # All headers are protected. Must never seal when nonce or key could be another than the algorithm's.
 
 from plumveil import wire
-from plumveil.cbor import dumps
+from plumveil.cbor import dumps, put
 from plumveil.errors import SealRefused
 
 # What is the same in every message is encoded once. The header's keys stand in the order of their encodings.
@@ -16,7 +16,10 @@ _NO_UNPROTECTED = b"\xa0"
 
 # What the tag covers beside the plaintext (RFC 9052 section 5.3); protected, external_aad: encoded bytes.
 def enc_structure(protected, external_aad):
-    return _CONTEXT + dumps(protected) + dumps(external_aad)
+    out = bytearray(_CONTEXT)
+    put(out, protected)
+    put(out, external_aad)
+    return out
 
 
 # The message's bytes. ccm: AesCcm of a 32-byte key; common_iv: 13 bytes; partial_iv: int, never twice under one key;
@@ -31,8 +34,16 @@ def encrypt0(ccm, common_iv, partial_iv, kid, header, external_aad, plaintext):
     size = 1
     while partial_iv >> 8 * size:
         size += 1
-    partial_iv_bytes = partial_iv.to_bytes(size, "big")
-    protected = _ALG_AND_KID + dumps(kid) + _PARTIAL_IV + dumps(partial_iv_bytes) + _OWN + dumps(header)
+    # Each part is appended in place: concatenations would leave several times the message's length to collect.
+    protected = bytearray(_ALG_AND_KID)
+    put(protected, kid)
+    protected.extend(_PARTIAL_IV)
+    put(protected, partial_iv.to_bytes(size, "big"))
+    protected.extend(_OWN)
+    put(protected, header)
     nonce = (int.from_bytes(common_iv, "big") ^ partial_iv).to_bytes(wire.NONCE_BYTES, "big")
-    sealed = ccm.encrypt(nonce, enc_structure(protected, external_aad), plaintext, wire.TAG_BYTES)
-    return _OPENING + dumps(protected) + _NO_UNPROTECTED + dumps(sealed)
+    message = bytearray(_OPENING)
+    put(message, protected)
+    message.extend(_NO_UNPROTECTED)
+    put(message, ccm.encrypt(nonce, enc_structure(protected, external_aad), plaintext, wire.TAG_BYTES))
+    return bytes(message)

@@ -129,7 +129,6 @@ class KeyChain:
             state.epoch += 1
             state.step = 0
             self._next = [0] * len(wire.STREAMS)
-            state.counters = [CEILING] * len(wire.STREAMS)
         while state.step < step:
             state.streams = [step_secret(secret) for secret in state.streams]
             state.step += 1
@@ -149,8 +148,6 @@ class KeyChain:
         if n > wire.PARTIAL_IV_MAX:
             raise SealRefused("partial IVs used up")
         if not self._durable or n >= self._state.counters[stream]:
-            top = wire.PARTIAL_IV_MAX + 1
-            self._state.counters = [min(used + CEILING, top) for used in self._next]
             self._commit()
         self._next[stream] = n + 1
         seal = self._seals.get(stream)
@@ -167,8 +164,11 @@ class KeyChain:
         return Seal(state.step, salt, secret, consent_secret)
 
     def _commit(self):
-        # What is in RAM becomes what is on flash, and only then may be used.
+        # What is in RAM becomes what is on flash, and only then may be used. Each commit raises the counters'
+        # ceilings: the hours' commits then leave none to be made while something is sealed.
         self._durable = False
         self._seals = {}
+        top = wire.PARTIAL_IV_MAX + 1
+        self._state.counters = [min(used + CEILING, top) for used in self._next]
         self._vault.commit(self._state.body())
         self._durable = True

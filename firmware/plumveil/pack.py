@@ -12,15 +12,16 @@ _UNREACHABLE_PADS = (1, 26)
 
 def padded(body):
     # Deterministic CBOR of the map `body`, padded so that the ciphertext with its tag fills whole blocks.
-    plain = cbor.dumps(body)
-    gap = -(len(plain) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES
-    if gap == 0:
-        return plain
+    out = bytearray()
+    cbor.put(out, body)
+    gap = -(len(out) + wire.TAG_BYTES) % wire.PAD_BLOCK_BYTES
     if gap in _UNREACHABLE_PADS:
         gap += wire.PAD_BLOCK_BYTES
-    # K_PAD is the lowest key there can be, so its entry goes first; the head of a map this small is one byte.
-    pad = cbor.dumps(bytes(gap - (2 if gap < 26 else 3)))
-    return bytes((plain[0] + 1, wire.K_PAD)) + pad + plain[1:]
+    if gap:
+        # K_PAD is the lowest key there can be, so its entry goes first; the head of a map this small is one byte.
+        out[0] += 1
+        out[1:1] = bytes((wire.K_PAD,)) + cbor.dumps(bytes(gap - (2 if gap < 26 else 3)))
+    return out
 
 
 class Batch:
@@ -50,7 +51,7 @@ class Batch:
         used = []
         ids = []
         for field, values in self._columns:
-            if any(value is not None for value in values):
+            if values.count(None) < len(values):
                 row = field_row(field)
                 used.append((values, row[4], row[5]))
                 ids.append(field)

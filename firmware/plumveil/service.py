@@ -21,8 +21,6 @@ from plumveil.uplink import Uplink
 
 GPS_RX_BYTES = 1024  # the receiver's second of sentences, with room
 FIX_MAX_MS = 60000  # longest search for a position; never over half a sample interval, so that no sample waits for it
-FAILED_STEPS_MAX = 5
-FAILED_STEP_WAIT_MS = 10000
 SHOCK_THRESHOLD_MG = 1116  # 6 steps of the sensor's 186 mg
 
 
@@ -71,10 +69,10 @@ def build():
 def open_vault():
     # The Vault of this board: in its partition, or in files where it has none.
     try:
-        from esp32 import Partition
+        import esp32
     except ImportError:
-        Partition = None  # noqa: N806
-    return vault.Vault(vault.open_area(Partition, wire.FOLDER_KEYS))
+        return vault.Vault(vault.open_area(None, wire.FOLDER_KEYS))
+    return vault.Vault(vault.open_area(esp32.Partition, wire.FOLDER_KEYS))
 
 
 def build_pipeline(keys, pseudonyms, config, store, drops):
@@ -211,26 +209,3 @@ def retire():
         flash.erase(path)
     flash.erase_folder(wire.FOLDER_QUEUE)
     return n
-
-
-def turn(app, reset):
-    # One turn of the loop. A fault nobody foresaw costs this step, not the node: it is counted, and
-    # after several in a row the board starts anew. reset: machine.reset.
-    try:
-        wait_ms = app.step()
-        app.failed_in_a_row = 0
-    except Exception:  # noqa: BLE001
-        app.failed_steps += 1
-        app.failed_in_a_row += 1
-        if app.failed_in_a_row >= FAILED_STEPS_MAX:
-            reset()
-        wait_ms = FAILED_STEP_WAIT_MS
-    app.clock.sleep_ms(wait_ms)
-
-
-def run(app):
-    # Turns for ever.
-    import machine
-
-    while True:
-        turn(app, machine.reset)

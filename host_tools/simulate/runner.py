@@ -2,7 +2,7 @@
 and collects what it published from a real MQTT broker.
 
 Nothing here touches a message. The VM's loop is driven from outside because this MicroPython build collects garbage
-only between calls; each turn is the one line of plumveil.service.run.
+only between calls; each turn is the one line of plumveil.loop.run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ TURNS_TIMEOUT_S = 300.0
 TURNS_TIMEOUT_S_PER_HOUR = 30.0
 
 _LOAD_WORLD = 'import world; world.load("/world")'
-_HOLD_MAIN = "from plumveil import service; service.run = lambda app: None"
+_HOLD_MAIN = "from plumveil import loop; loop.run = lambda app, reset: loop.forget()"
 _TURN = """
 import _vm
 _acknowledged = 0
@@ -50,7 +50,7 @@ app.store.ack = _count
 def _reset():
     raise RuntimeError("the node gave up and reset itself")
 def _turn():
-    service.turn(app, _reset)
+    loop.turn(app, _reset)
     _vm.progress(str(world.current.elapsed_ms // 1000))
     return world.current.now_ms < {end_s} * 1000
 """

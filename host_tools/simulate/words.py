@@ -44,7 +44,7 @@ LIMITS = (
 def rule_words(rule: int) -> str:
     """Returns why things are dropped under a rule of wire.RULES, and whether the count stays on the node."""
     reason = RULE_WORDS[rule]
-    return f"{reason} The count stays on the node." if rule in wire.RULES_LOCAL else reason
+    return reason if rule in wire.RULES_SENT else f"{reason} The count stays on the node."
 
 
 def tier_words(tier: int) -> str:

@@ -68,6 +68,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "wire": (set(), set()),
     # what puts them together
     "app": (set(), {"gc"}),
+    "loop": (set(), {"sys"}),
     "pipeline": ({"alarm"}, set()),
 }
 IMPORTS_NOTHING = ("wire", "trust", "errors")

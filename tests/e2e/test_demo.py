@@ -10,12 +10,13 @@ import stat
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from host_tools import registry
-from host_tools.content import Batch, Event, Position
+from host_tools.content import Batch, Event, Health, Position
 from host_tools.keyring import KeyRing
 from host_tools.simulate import scenario
 from host_tools.validate import Message, Validator
@@ -142,6 +143,24 @@ def test_the_excursion_raises_an_alarm_and_the_probes_absence_shows(out: Path) -
         for value in batch.columns[batch.fields.index(wire.F_PROBE_TEMPERATURE)]
     ]
     assert probe.count(None) == 4
+
+
+def test_health_reports_tell_what_was_dropped_but_not_what_the_receiver_did(out: Path) -> None:
+    names = dict(wire.RULES)
+    for node in json.loads((out / "summary.json").read_text())["nodes"]:
+        reports = contents(out, node["name"], Health)
+        assert len(reports) > 3
+        told = Counter[str]()
+        for report in reports:
+            assert not report.masked
+            told.update({names[rule]: n for rule, n in report.drops.items()})
+        # What came after the last report waits for the next.
+        assert told <= Counter(node["dropped"])
+        assert not {"same_cell", "no_fix", "bad_sentence"} & set(told)
+        if node["name"] == "vaccine-fridge":
+            assert told == {"sensor_fault": 4}
+        elif node["name"] == "truck-no-consent":
+            assert told["no_consent"] > 200
 
 
 def test_validate_is_content_with_the_folder(out: Path) -> None:

@@ -3,7 +3,7 @@ import unittest
 
 from schedule import START_S, Search, node, run
 
-from plumveil import service, wire
+from plumveil import loop, wire
 
 
 class Schedule(unittest.TestCase):
@@ -47,8 +47,10 @@ class Schedule(unittest.TestCase):
 
     def test_when_a_turn_comes_follows_nothing_but_chance(self):
         drawn = iter(range(1, 100000))
-        app, time, _, uplink, _ = node(START_S + 17, random=lambda n: bytes([next(drawn) * 37 % 256, 7])[:n])
-        run(app, time, 48 * 3600)
+        app, time, pipeline, uplink, _ = node(START_S + 17, random=lambda n: bytes([next(drawn) * 37 % 256, 7])[:n])
+        for _ in range(48):
+            run(app, time, 3600)
+            pipeline.calls, pipeline.ticks = [], []
         for what in ("today", "others"):
             within = [(t_s - START_S) % 3600 for t_s in uplink.moments(what)]
             self.assertTrue(len(within) > 40)
@@ -114,13 +116,13 @@ class Schedule(unittest.TestCase):
         app = node()[0]
         app.step = lambda: 1 // 0
         resets = []
-        for _ in range(service.FAILED_STEPS_MAX):
+        for _ in range(loop.FAILED_STEPS_MAX):
             self.assertEqual(resets, [])
-            service.turn(app, lambda: resets.append("reset"))
+            loop.turn(app, lambda: resets.append("reset"))
         self.assertEqual(resets, ["reset"])
         del app.step
-        service.turn(app, self.fail)
-        self.assertEqual((app.failed_steps, app.failed_in_a_row), (service.FAILED_STEPS_MAX, 0))
+        loop.turn(app, self.fail)
+        self.assertEqual((app.failed_steps, app.failed_in_a_row), (loop.FAILED_STEPS_MAX, 0))
 
     def test_stop_closes_and_delivers(self):
         app, _, pipeline, uplink, _ = node()

@@ -253,6 +253,23 @@ class Encoder(unittest.TestCase):
             want = "a71863f61a00010000f620f53818f4616103616204626100820102"
             self.assertEqual(text(cbor.dumps(made)), want)
 
+    def test_short_keys_sort_as_numbers(self):
+        # Built in two orders: a node's dicts have none of their own.
+        for order in (range(24), range(23, -1, -1)):
+            made = {}
+            for key in order:
+                made[key] = [key]
+            want = "b818" + "".join(["%02x81%02x" % (key, key) for key in range(24)])
+            self.assertEqual(text(cbor.dumps(made)), want)
+        for made, want in (({24: 0, 23: 1, 0: 2}, "a300021701181800"), ({-1: 2, 23: 1, 0: 0}, "a3000017012002")):
+            self.assertEqual(text(cbor.dumps(made)), want)
+
+    def test_put_appends(self):
+        out = bytearray(b"before")
+        cbor.put(out, [1, {0: b"x"}])
+        cbor.put(out, "t")
+        self.assertEqual(bytes(out), b"before" + cbor.dumps([1, {0: b"x"}]) + cbor.dumps("t"))
+
     def test_buffers_are_byte_strings(self):
         for data in (b"abc", bytearray(b"abc"), memoryview(b"xabc")[1:]):
             self.assertEqual(cbor.dumps(data), b"\x43abc")

@@ -3,6 +3,7 @@
 import json
 import unittest
 from binascii import hexlify, unhexlify
+from hashlib import sha256
 
 import cryptolib
 from testdata import shared, vectors
@@ -44,6 +45,20 @@ class Hashes(unittest.TestCase):
             self.assertEqual(text(hkdf_expand(prk, info, case["length"])), case["okm"])
             self.assertEqual(text(hkdf(ikm, info, salt, case["length"])), case["okm"])
         self.assertEqual(len(cases("rfc5869")), 3)
+
+    def test_hmac_at_every_key_length_by_its_definition(self):
+        # RFC 2104 section 2, byte by byte: keys end before, at and behind either half of a block, and the block.
+        for n in (0, 1, 16, 31, 32, 33, 48, 63, 64, 65, 100):
+            key = bytes([(7 * i + n) & 0xFF for i in range(n)])
+            block = sha256(key).digest() if n > 64 else key
+            block += bytes(64 - len(block))
+            inner = sha256(bytes([b ^ 0x36 for b in block]) + b"message").digest()
+            mac = sha256(bytes([b ^ 0x5C for b in block]) + inner).digest()
+            self.assertEqual(text(hmac_sha256(key, b"message")), text(mac))
+
+    def test_hkdf_without_salt(self):
+        # RFC 5869 section 2.2: as many zeros as the hash is long.
+        self.assertEqual(hkdf_extract(b"", b"key"), hmac_sha256(bytes(32), b"key"))
 
     def test_hkdf_unless_told_otherwise(self):
         self.assertEqual(hkdf(b"key", b"info"), hkdf(b"key", b"info", bytes(32), 45)[:32])
@@ -145,6 +160,28 @@ class Ccm(unittest.TestCase):
             sealed = ccm.encrypt(self.nonce, plain[:30], plain)
             self.assertEqual(len(sealed), n + 16)
             self.assertEqual(ccm.decrypt(self.nonce, plain[:30], sealed), plain)
+
+    def test_lengths_of_two_bytes(self):
+        # SHA-256 of what OpenSSL makes of these (AESCCM of Python's cryptography), cut to 16 bytes.
+        made = (
+            (255, "b1c873b872d2e0089a401d2f7df07685"),
+            (256, "343089b870bff5e1acabb8e8c88b0d5a"),
+            (2064, "ef4025b97120f47b45e3d880271151d1"),
+            (4080, "24bc9d1139ebeb685ae406e400c052e5"),
+        )
+        for n, digest in made:
+            plain = bytes([i & 0xFF for i in range(n)])
+            sealed = AesCcm(self.key).encrypt(self.nonce, plain[: n // 8], plain)
+            self.assertEqual(text(sha256(sealed).digest())[:32], digest)
+
+    def test_other_buffers(self):
+        ccm = AesCcm(self.key)
+        for n in (0, 5, 16, 32):
+            plain, aad = bytes(range(n)), bytes(range(n, n + 9))
+            sealed = ccm.encrypt(self.nonce, aad, plain)
+            for kind in (bytearray, memoryview):
+                self.assertEqual(ccm.encrypt(self.nonce, kind(aad), kind(plain)), sealed)
+                self.assertIs(type(ccm.encrypt(self.nonce, kind(aad), kind(plain))), bytes)
 
     def test_lengths_it_refuses(self):
         ccm = AesCcm(self.key)

@@ -88,6 +88,7 @@ def columns(fields: dict[int, list[int | None]]) -> bytes:
 
 
 TEMPERATURES: list[int | None] = [40 + n % 5 for n in range(12)]
+DROPS = {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
 HUMIDITIES: list[int | None] = [None if n == 3 else 90 + 2 * (n % 3) for n in range(12)]
 
 
@@ -111,15 +112,13 @@ def location(**changes: Any) -> dict[int, Any]:
 
 def device(**changes: Any) -> dict[int, Any]:
     """A health report's plaintext map."""
-    return changed({wire.K_TIME: START_S, wire.K_HEALTH: {wire.F_UPTIME: 3, wire.F_RSSI: -6}}, changes)
+    body = {wire.K_TIME: START_S, wire.K_HEALTH: {wire.F_UPTIME: 3, wire.F_RSSI: -6}}
+    return changed({**body, wire.K_DROPS: encoder.counts(DROPS)}, changes)
 
 
-def event(code: int = wire.E_DROPS, argument: int = 0, /, **changes: Any) -> dict[int, Any]:
+def event(code: int = wire.E_CONSENT, argument: int = 0, /, **changes: Any) -> dict[int, Any]:
     """An event's plaintext map."""
-    body: dict[int, Any] = {wire.K_TIME: START_S, wire.K_EVENT: code, wire.K_ARGUMENT: argument}
-    if code == wire.E_DROPS:
-        body[wire.K_DROPS] = {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
-    return changed(body, changes)
+    return changed({wire.K_TIME: START_S, wire.K_EVENT: code, wire.K_ARGUMENT: argument}, changes)
 
 
 def changed(body: dict[int, Any], changes: dict[str, Any]) -> dict[int, Any]:

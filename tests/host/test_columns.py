@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from host_tools import columns
 from host_tools import reference_encoder as encoder
+from plumveil import columns as node
 from plumveil import wire
 
 Values = list[int | None]
@@ -70,6 +71,25 @@ def test_what_is_written_is_read(batch: tuple[list[tuple[int, int]], list[Values
     found, suspect = columns.decode(encoder.pack_bits(bits), specs, len(made[0]))
     assert [list(column) for column in found] == made
     assert not suspect
+
+
+@settings(max_examples=300, deadline=None)
+@given(batches())
+@example(([(-550, 1250)], [[-550, 1250] * 30], [None]))
+@example(([(0, 1)] * 3, [[1], [None], [0]], [None] * 3))
+def test_the_node_writes_what_the_reference_writes(
+    batch: tuple[list[tuple[int, int]], list[Values], list[int | None]],
+) -> None:
+    limits, made, _ = batch
+    columns_of = [(values, *one) for one, values in zip(limits, made, strict=True)]
+    assert node.encode(columns_of) == encoder.columns(columns_of)
+
+
+def test_the_node_takes_the_parameter_of_the_reference() -> None:
+    for n in range(1, wire.BATCH_MAX):
+        for total in (*range(1, 300), *range(300, 80_000, 997)):
+            codes = [total // n + (i < total % n) for i in range(n)]
+            assert node.rice_parameter(total, n) == encoder.rice_parameter(codes), (total, n)
 
 
 @pytest.mark.parametrize("k", KS)

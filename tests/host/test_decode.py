@@ -42,9 +42,10 @@ def test_contents_come_out_as_they_went_in() -> None:
     assert contents[wire.LOCATION] == Position(
         messages.START_S, tier, row, column, messages.reference(), messages.SERIAL
     )
-    assert contents[wire.DEVICE] == Health(messages.START_S, {wire.F_UPTIME: 3, wire.F_RSSI: -6})
-    drops = {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
-    assert contents[wire.EVENTS] == Event(messages.START_S, wire.E_DROPS, 0, drops)
+    assert contents[wire.DEVICE] == Health(
+        messages.START_S, {wire.F_UPTIME: 3, wire.F_RSSI: -6}, {wire.R_OUT_OF_RANGE: 2, wire.R_SENSOR_FAULT: 1}
+    )
+    assert contents[wire.EVENTS] == Event(messages.START_S, wire.E_CONSENT, 0)
 
 
 @pytest.mark.parametrize("stream", STREAMS)

@@ -78,6 +78,7 @@ def test_committed_vectors(case: dict[str, Any]) -> None:
     assert derive.consent_key(CONSENT_SECRET, epoch).hex() == case["consent_key"]
     assert derive.consent_reference(names, "acme", 7).hex() == case["consent_reference"]
     assert [[*pair] for pair in derive.health_mask(names, "acme", START_S).items()] == case["health_mask"]
+    assert derive.drops_mask(names, "acme", START_S) == case["drops_mask"]
     key, common_iv = derive.seal_material(step_secret(epoch, stream, step), SALT)
     assert (key.hex(), common_iv.hex()) == (case["key"], case["common_iv"])
 
@@ -124,13 +125,22 @@ def test_the_health_mask_spelled_out() -> None:
     assert offsets == {field: int.from_bytes(mask[4 * n :][:4], "big") for n, field in enumerate(fields)}
 
 
+def test_the_drops_mask_spelled_out() -> None:
+    """Two bytes a count, in the order of the rules whose counts are sent."""
+    mask = hmac.digest(K_ID, cbor2.dumps(["drops", "acme", START_S]), "sha256")
+    assert 2 * len(wire.RULES_SENT) <= len(mask)
+    offsets = derive.drops_mask(K_ID, "acme", START_S)
+    assert offsets == [int.from_bytes(mask[2 * n :][:2], "big") for n in range(len(wire.RULES_SENT))]
+
+
 def test_consents_and_masks_differ_by_epoch_serial_time_and_tenant() -> None:
     names = [derive.Chain(K_ID).at(epoch) for epoch in range(5)]
     references = {derive.consent_reference(n, t, s) for n in names for t in ("acme", "acm") for s in (1, 2, 23, 24)}
     masks = {tuple(derive.health_mask(n, t, s).values()) for n in names for t in ("acme", "acm") for s in (0, 300)}
+    drops = {tuple(derive.drops_mask(n, t, s)) for n in names for t in ("acme", "acm") for s in (0, 300)}
     keys = {derive.consent_key(secret, epoch) for secret in (CONSENT_SECRET, K_ID) for epoch in range(5)}
     hosts = {derive.host_name(n, t) for n in names for t in ("acme", "acm")}
-    assert (len(references), len(masks), len(keys), len(hosts)) == (40, 20, 10, 10)
+    assert (len(references), len(masks), len(drops), len(keys), len(hosts)) == (40, 20, 20, 10, 10)
     assert {len(host) for host in hosts} == {12}
     assert {len(reference) for reference in references} == {wire.CONSENT_REF_BYTES}
 

@@ -94,9 +94,11 @@ def test_a_key_of_one_day_and_stream_opens_no_other() -> None:
 
 
 def test_masked_health_stays_masked() -> None:
-    sent = messages.sender(wire.DEVICE).masked(START_S, {wire.F_UPTIME: 3, wire.F_QUEUE: 12})
-    message = processor(table()).check(sealed(wire.DEVICE, messages.device(health=sent), policy=MASKED))
-    assert (message.findings, message.content) == ([], Health(START_S, sent, masked=True))
+    own = messages.sender(wire.DEVICE)
+    sent = own.masked(START_S, {wire.F_UPTIME: 3, wire.F_QUEUE: 12})
+    body = messages.device(health=sent, drops=own.masked_drops(START_S, messages.DROPS))
+    message = processor(table()).check(sealed(wire.DEVICE, body, policy=MASKED))
+    assert (message.findings, message.content) == ([], Health(START_S, sent, None, masked=True))
     assert sent != {wire.F_UPTIME: 3, wire.F_QUEUE: 12}
     beyond = {**sent, wire.F_QUEUE: 4096}
     broken = processor(table()).check(sealed(wire.DEVICE, messages.device(health=beyond), policy=MASKED))

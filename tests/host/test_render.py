@@ -87,31 +87,44 @@ def test_who_may_not_know_a_consents_serial_is_shown_its_reference() -> None:
 
 def test_masked_health_shows_which_fields_and_no_value() -> None:
     values = {wire.F_UPTIME: 3, wire.F_RSSI: -6}
-    assert lines(Health(START_S, values)) == [(START_S, "uptime 10800 s, rssi -60 dBm")]
-    assert render.content_json(Health(START_S, values)) == {
+    assert lines(Health(START_S, values, {})) == [(START_S, "uptime 10800 s, rssi -60 dBm")]
+    assert render.content_json(Health(START_S, values, {})) == {
         "t_s": START_S,
         "values": {"uptime": 10800, "rssi": -60},
+        "drops": {},
         "masked": False,
     }
-    assert lines(Health(START_S, values, masked=True)) == [(START_S, "uptime masked, rssi masked")]
-    assert render.content_json(Health(START_S, values, masked=True)) == {
+    masked = Health(START_S, values, None, masked=True)
+    assert lines(masked) == [(START_S, "uptime masked, rssi masked; drops masked")]
+    assert render.content_json(masked) == {
         "t_s": START_S,
         "values": {"uptime": None, "rssi": None},
+        "drops": None,
         "masked": True,
     }
+
+
+def test_what_was_dropped_stands_with_the_health() -> None:
+    drops = {wire.R_NO_CONSENT: 9, wire.R_CLOCK: 2}
+    assert lines(Health(START_S, {wire.F_UPTIME: 3}, drops)) == [
+        (START_S, "uptime 10800 s; drops no_consent 9, clock 2")
+    ]
+    assert lines(Health(START_S, {}, drops)) == [(START_S, "drops no_consent 9, clock 2")]
+    assert lines(Health(START_S, {}, {})) == [(START_S, "nothing")]
+    assert lines(Health(START_S, {}, None, masked=True)) == [(START_S, "drops masked")]
+    assert render.content_json(Health(START_S, {}, drops))["drops"] == {"no_consent": 9, "clock": 2}
 
 
 @pytest.mark.parametrize(
     ("event", "text"),
     [
-        (Event(1, wire.E_DROPS, 0, {wire.R_CLOCK: 2, wire.R_NO_CONSENT: 9}), "drops clock 2, no_consent 9"),
-        (Event(1, wire.E_TEMPERATURE_HIGH, 81, {}), "temperature_high 8.1 Cel"),
-        (Event(1, wire.E_TEMPERATURE_LOW, 0, {}), "temperature_low 0 Cel"),
-        (Event(1, wire.E_SHOCK, 20, {}), "shock 19.61 m/s2"),
-        (Event(1, wire.E_CONSENT, 3, {}), "consent area"),
-        (Event(1, wire.E_CONSENT, 0, {}), "consent off"),
-        (Event(1, wire.E_CONSENT, 99, {}), "consent 99"),
-        (Event(1, wire.E_EPOCHS_AHEAD, 37, {}), "epochs_ahead 37"),
+        (Event(1, wire.E_TEMPERATURE_HIGH, 81), "temperature_high 8.1 Cel"),
+        (Event(1, wire.E_TEMPERATURE_LOW, 0), "temperature_low 0 Cel"),
+        (Event(1, wire.E_SHOCK, 20), "shock 19.61 m/s2"),
+        (Event(1, wire.E_CONSENT, 3), "consent area"),
+        (Event(1, wire.E_CONSENT, 0), "consent off"),
+        (Event(1, wire.E_CONSENT, 99), "consent 99"),
+        (Event(1, wire.E_EPOCHS_AHEAD, 37), "epochs_ahead 37"),
     ],
 )
 def test_events_in_words(event: Event, text: str) -> None:

@@ -4,6 +4,7 @@ for all but who holds the node's identity secret."""
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -69,17 +70,56 @@ def test_a_forged_position_is_refused_with_or_without_keys_at_hand() -> None:
     assert only(one.check(forged)).rule == rules.AUTHENTICITY
 
 
-def masked(values: dict[int, int], t_s: int = START_S) -> bytes:
+def masked(values: dict[int, int], drops: dict[int, int] | None = None) -> bytes:
     """A report as a node under a masking policy sends it."""
-    sent = messages.sender(wire.DEVICE).masked(t_s, values)
-    return sealed(wire.DEVICE, device(time=t_s, health=sent), policy=MASKED)
+    return sealed(wire.DEVICE, masked_device(values, drops or {}), policy=MASKED)
+
+
+def masked_device(values: dict[int, int], drops: dict[int, int], t_s: int = START_S) -> dict[int, Any]:
+    own = messages.sender(wire.DEVICE)
+    return device(time=t_s, health=own.masked(t_s, values), drops=own.masked_drops(t_s, drops))
 
 
 @pytest.mark.parametrize(("field", "value"), EVERY_VALUE)
 def test_the_controller_takes_the_mask_off(field: int, value: int) -> None:
     message = verdict(masked({field: value, wire.F_QUEUE: 9}))
     assert message.findings == []
-    assert message.content == Health(START_S, {field: value, wire.F_QUEUE: 9})
+    assert message.content == Health(START_S, {field: value, wire.F_QUEUE: 9}, {})
+
+
+@pytest.mark.parametrize("rule", wire.RULES_SENT)
+@pytest.mark.parametrize("n", [1, 255, 256, 65534, 65535])
+def test_the_controller_takes_the_mask_off_the_counts(rule: int, n: int) -> None:
+    message = verdict(masked({}, {rule: n}))
+    assert message.findings == []
+    assert message.content == Health(START_S, {}, {rule: n})
+
+
+def test_counts_under_a_policy_that_masks_nothing_are_taken_as_they_are() -> None:
+    assert verdict(sealed(wire.DEVICE)).content == Health(
+        START_S, {wire.F_UPTIME: 3, wire.F_RSSI: -6}, messages.DROPS
+    )
+
+
+def test_masked_counts_lie_anywhere_within_their_limits() -> None:
+    """No drops at all, report after report, are other counts each time, and each rule's are its own."""
+    sent = [messages.sender(wire.DEVICE).masked_drops(START_S + n, {}) for n in range(400)]
+    for place in range(len(wire.RULES_SENT)):
+        seen = {one[place] for one in sent}
+        assert len(seen) > 390
+        assert min(seen) < 0x1000 <= 0xF000 < max(seen) <= wire.DROPS_MAX
+    assert all(len(set(one)) > 1 for one in sent)
+
+
+@pytest.mark.parametrize("beyond", [-1, wire.DROPS_MAX + 1])
+def test_a_masked_count_off_the_limits_is_named_and_not_brought_within_them(beyond: int) -> None:
+    for place, rule in enumerate(wire.RULES_SENT):
+        body = masked_device({}, {})
+        body[wire.K_DROPS][place] = beyond
+        message = verdict(sealed(wire.DEVICE, body, policy=MASKED))
+        finding = only(message)
+        assert (finding.rule, finding.where) == (rules.RANGE, f"drops[{place}]")
+        assert message.content == Health(START_S, {}, {rule: beyond})
 
 
 def test_masked_values_lie_anywhere_within_their_limits() -> None:
@@ -97,10 +137,11 @@ def test_masked_values_lie_anywhere_within_their_limits() -> None:
 def test_a_masked_value_off_the_limits_is_named_and_not_brought_within_them(off: int) -> None:
     for field, _, _, _, low, high, _, _ in DEVICE_FIELDS:
         beyond = low - 1 if off < 0 else high + 1
-        message = verdict(sealed(wire.DEVICE, device(health={field: beyond}), policy=MASKED))
+        body = {**masked_device({}, {}), wire.K_HEALTH: {field: beyond}}
+        message = verdict(sealed(wire.DEVICE, body, policy=MASKED))
         finding = only(message)
         assert (finding.rule, finding.where) == (rules.RANGE, f"health[{field}]")
-        assert message.content == Health(START_S, {field: beyond})
+        assert message.content == Health(START_S, {field: beyond}, {})
 
 
 def test_the_step_is_that_of_the_value_not_of_the_mask() -> None:
@@ -119,7 +160,7 @@ def test_who_cannot_unmask_sees_ranges_only(pair: tuple[int, int]) -> None:
     limits = Limits(NODE.policies[2].model_copy(update={"fields": {field: 7}}))
     findings: list[Finding] = []
     plain = messages.encoder.plaintext(device(health={field: value}))
-    assert health(plain, limits, None, findings) == Health(START_S, {field: value}, masked=True)
+    assert health(plain, limits, None, findings) == Health(START_S, {field: value}, None, masked=True)
     assert findings == []
 
 

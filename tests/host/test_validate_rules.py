@@ -66,6 +66,7 @@ def test_authenticity_binds_the_tenant() -> None:
     assert only(verdict(data)).rule == rules.AUTHENTICITY
 
 
+ZEROS = [0] * len(wire.RULES_SENT)
 # (stream, plaintext map, policy version, rule, where)
 BREACHES = [
     (wire.READINGS, readings(time=None), 1, rules.STRUCTURE, "plaintext"),
@@ -82,15 +83,17 @@ BREACHES = [
     (wire.LOCATION, location(consent=None), 1, rules.STRUCTURE, "plaintext"),
     (wire.LOCATION, location(cell=[3, 1]), 1, rules.STRUCTURE, "cell"),
     (wire.LOCATION, location(cell=[3, 1, b""]), 1, rules.STRUCTURE, "cell"),
-    (wire.DEVICE, device(health={}), 1, rules.STRUCTURE, "health"),
     (wire.DEVICE, device(health={wire.F_UPTIME: b""}), 1, rules.STRUCTURE, "health"),
     (wire.EVENTS, event(99), 1, rules.STRUCTURE, "event"),
-    (wire.EVENTS, event(drops={}), 1, rules.STRUCTURE, "drops"),
-    (wire.EVENTS, event(drops={wire.R_NO_FIX: 1}), 1, rules.STRUCTURE, f"drops[{wire.R_NO_FIX}]"),
-    (wire.EVENTS, event(drops={99: 1}), 1, rules.STRUCTURE, "drops[99]"),
-    (wire.EVENTS, event(drops={wire.R_CLOCK: b""}), 1, rules.STRUCTURE, f"drops[{wire.R_CLOCK}]"),
-    (wire.EVENTS, event(drops=None), 1, rules.STRUCTURE, "plaintext"),
-    (wire.EVENTS, event(wire.E_CONSENT, 3, drops={1: 1}), 1, rules.STRUCTURE, "plaintext"),
+    (wire.EVENTS, event(1, 0), 1, rules.STRUCTURE, "event"),
+    (wire.EVENTS, event(drops=ZEROS), 1, rules.STRUCTURE, "plaintext"),
+    (wire.DEVICE, device(health=None), 1, rules.STRUCTURE, "plaintext"),
+    (wire.DEVICE, device(drops=None), 1, rules.STRUCTURE, "plaintext"),
+    (wire.DEVICE, device(drops={wire.R_CLOCK: 1}), 1, rules.STRUCTURE, "drops"),
+    (wire.DEVICE, device(drops=[]), 1, rules.STRUCTURE, "drops"),
+    (wire.DEVICE, device(drops=ZEROS[1:]), 1, rules.STRUCTURE, "drops"),
+    (wire.DEVICE, device(drops=[*ZEROS, 0]), 1, rules.STRUCTURE, "drops"),
+    (wire.DEVICE, device(drops=[*ZEROS[1:], b""]), 1, rules.STRUCTURE, "drops"),
     (wire.READINGS, readings({wire.F_SHOCK_PEAK: [1, 2]}), 1, rules.FIELD, "fields[0]"),
     (wire.READINGS, readings(fields=[wire.F_TEMPERATURE, wire.F_UPTIME]), 1, rules.FIELD, "fields[1]"),
     (wire.READINGS, readings(fields=[wire.F_TEMPERATURE, 15]), 1, rules.FIELD, "fields[1]"),
@@ -120,14 +123,13 @@ BREACHES = [
     (wire.DEVICE, device(health={wire.F_RSSI: 1}), 1, rules.RANGE, "health[18]"),
     (wire.EVENTS, event(wire.E_TEMPERATURE_LOW, -551), 1, rules.RANGE, "argument"),
     (wire.EVENTS, event(wire.E_CONSENT, 5), 1, rules.RANGE, "argument"),
-    (wire.EVENTS, event(wire.E_DROPS, 1), 1, rules.RANGE, "argument"),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, 0), 1, rules.RANGE, "argument"),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, wire.EPOCHS_AHEAD_MAX + 1), 1, rules.RANGE, "argument"),
     (wire.LOCATION, location(consent=messages.SERIAL), 1, rules.STRUCTURE, "consent"),
     (wire.LOCATION, location(consent=messages.reference()[:7]), 1, rules.CONSENT, "consent"),
     (wire.LOCATION, location(consent=messages.reference(epoch=messages.EPOCH + 1)), 1, rules.CONSENT, "consent"),
-    (wire.EVENTS, event(drops={wire.R_CLOCK: 0}), 1, rules.RANGE, f"drops[{wire.R_CLOCK}]"),
-    (wire.EVENTS, event(drops={wire.R_CLOCK: -1}), 1, rules.RANGE, f"drops[{wire.R_CLOCK}]"),
+    (wire.DEVICE, device(drops=[-1, *ZEROS[1:]]), 1, rules.RANGE, "drops[0]"),
+    (wire.DEVICE, device(drops=[*ZEROS[1:], wire.DROPS_MAX + 1]), 1, rules.RANGE, f"drops[{len(ZEROS) - 1}]"),
     (wire.READINGS, readings(count=0), 1, rules.TIME, "count"),
     (wire.READINGS, readings(count=wire.BATCH_MAX + 1), 1, rules.TIME, "count"),
     (wire.READINGS, readings(interval=0), 1, rules.TIME, "interval"),
@@ -170,9 +172,10 @@ SOUND = [
     (wire.EVENTS, event(wire.E_CONSENT, 3), 1),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, 1), 9),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, wire.EPOCHS_AHEAD_MAX), 1),
-    (wire.EVENTS, event(drops={wire.R_KEYS: 1}), 1),
+    (wire.DEVICE, device(drops=ZEROS), 1),
+    (wire.DEVICE, device(drops=[wire.DROPS_MAX] * len(ZEROS)), 1),
+    (wire.DEVICE, device(health={}), 1),
     (wire.DEVICE, device(health={wire.F_SELF_TEST: 7}), 1),
-    (wire.EVENTS, event(drops={wire.R_CLOCK: 65535}), 9),
     (wire.DEVICE, device(health={wire.F_RSSI: -12, wire.F_HEAP_FREE: 512}), 1),
 ]
 

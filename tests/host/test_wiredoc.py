@@ -72,6 +72,25 @@ def test_a_changed_plaintext_does_not_hold(stream: str, change) -> None:
     assert not holds("plaintext", cbor2.dumps(parts, canonical=True))
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda parts: parts[wire.K_DROPS].pop(), False),
+        (lambda parts: parts[wire.K_DROPS].append(0), False),
+        (lambda parts: parts[wire.K_DROPS].__setitem__(0, wire.DROPS_MAX + 1), False),
+        (lambda parts: parts[wire.K_DROPS].__setitem__(0, -1), False),
+        (lambda parts: parts.pop(wire.K_DROPS), False),
+        (lambda parts: parts[wire.K_DROPS].__setitem__(0, wire.DROPS_MAX), True),
+        (lambda parts: parts[wire.K_HEALTH].clear(), True),
+    ],
+    ids=["fewer", "more", "too high", "negative", "none", "highest", "no health"],
+)
+def test_counts_stand_in_every_device_report(change, expected: bool) -> None:
+    parts = cbor2.loads(octets("hex device plaintext"))
+    change(parts)
+    assert holds("plaintext", cbor2.dumps(parts, canonical=True)) == expected
+
+
 @pytest.mark.parametrize("label", [wire.COSE_HDR_ALG, wire.COSE_HDR_KID, wire.HDR_PLUMVEIL])
 def test_a_changed_header_does_not_hold(label: int) -> None:
     header = cbor2.loads(octets("hex readings protected"))
@@ -108,4 +127,4 @@ def test_the_validator_takes_the_examples(stream: str) -> None:
     verdict = Validator(ring, start_s + 86400).check(octets(f"hex {stream} message"))
     assert verdict.findings == []
     if stream == wire.STREAMS[wire.DEVICE]:
-        assert verdict.content == Health(start_s, wire_examples.HEALTH)
+        assert verdict.content == Health(start_s, wire_examples.HEALTH, wire_examples.DROPS)

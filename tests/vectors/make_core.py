@@ -62,7 +62,7 @@ def column_cases(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def key_cases() -> list[dict[str, Any]]:
-    """Names, consent, health mask of START_S and seal material by epoch, stream and step; a location stream's
+    """Names, consent, masks of START_S and seal material by epoch, stream and step; a location stream's
     material as it is before a consent's key joins."""
     cases = []
     for epoch, stream, step in ((0, 0, 0), (0, 3, 23), (1, 1, 5), (30, 2, 12)):
@@ -82,6 +82,7 @@ def key_cases() -> list[dict[str, Any]]:
                 "consent_key": derive.consent_key(CONSENT_SECRET, epoch).hex(),
                 "consent_reference": derive.consent_reference(id_secret, TENANT, CONSENT_SERIAL).hex(),
                 "health_mask": sorted(derive.health_mask(id_secret, TENANT, START_S).items()),
+                "drops_mask": derive.drops_mask(id_secret, TENANT, START_S),
                 "key": key.hex(),
                 "common_iv": common_iv.hex(),
             }
@@ -115,8 +116,12 @@ def message_cases() -> dict[str, list[str]]:
     alarm = {wire.K_TIME: START_S + 18000, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 81}
     reference = sender(wire.LOCATION).consent_reference(CONSENT_SERIAL)
     cell = {wire.K_TIME: START_S, wire.K_CELL: locate(49026566, 12065272, 3), wire.K_CONSENT: reference}
-    masked = sender(wire.DEVICE).masked(START_S + 60, {wire.F_UPTIME: 2})
-    health = {wire.K_TIME: START_S + 60, wire.K_HEALTH: masked}
+    own = sender(wire.DEVICE)
+    health = {
+        wire.K_TIME: START_S + 60,
+        wire.K_HEALTH: own.masked(START_S + 60, {wire.F_UPTIME: 2}),
+        wire.K_DROPS: own.masked_drops(START_S + 60, {}),
+    }
     return {
         "readings": [sealed(wire.READINGS, 16, 0, batch)],
         "location": [sealed(wire.LOCATION, 12, 0, cell)],
