@@ -89,7 +89,7 @@ class Network:
     port: int
     ca_der: bytes | None
     wifi_ssid: str
-    wifi_key: str
+    wifi_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)

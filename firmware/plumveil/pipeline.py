@@ -24,6 +24,8 @@ class Pipeline:
         self._held = held
         self._tier = wire.TIER_OFF
         self._hour = None
+        # Epochs ahead of the calendar, as last said.
+        self._ahead = keys.ahead
 
     def take(self, t_s, values):
         # Sensor values {field id: raw int} of time t_s (Unix s) -> number of alarms they raised.
@@ -73,7 +75,6 @@ class Pipeline:
         hour = t_s // wire.STEP_S
         if hour == self._hour:
             return
-        ahead = self._keys.ahead
         try:
             for sealed in self._packer.close_before(t_s):
                 self._queue(sealed)
@@ -82,8 +83,9 @@ class Pipeline:
             # Asked again at the next tick; what cannot be sealed meanwhile is counted as it comes.
             return
         self._hour = hour
-        if self._keys.ahead != ahead:
-            self._say(t_s - t_s % wire.STEP_S, wire.E_EPOCHS_AHEAD, self._keys.ahead)
+        ahead = self._keys.ahead
+        if ahead != self._ahead and self._say(t_s - t_s % wire.STEP_S, wire.E_EPOCHS_AHEAD, ahead):
+            self._ahead = ahead
 
     def follows(self, t_s):
         # False when the key chains will not go to t_s: the clock runs too far ahead.
@@ -107,8 +109,8 @@ class Pipeline:
             self._say(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
 
     def _say(self, t_s, event, argument):
-        # An event that is not an alarm: wire.E_*.
-        self._out(alarm.event(t_s, event, argument))
+        # An event that is not an alarm: wire.E_* -> whether it got through.
+        return self._out(alarm.event(t_s, event, argument))
 
     def _out(self, coarse, consent_secret=b""):
         # The one exit -> False when it did not get through.

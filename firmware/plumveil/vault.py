@@ -134,20 +134,26 @@ class Vault:
         slot = _slot(body)
         if len(slot) > wire.SLOT_MAX_BYTES:
             raise SealRefused("key slot too long")
-        area = self._area
-        try:
-            for n in range(1, area.blocks):
-                block = (self._block + n) % area.blocks
-                if not area.blank(block):
-                    area.erase(block)
-                area.write(block, slot)
-                if area.read(block, len(slot)) == slot:
-                    self._block = block
-                    self._erase_others()
-                    return
-        except OSError:
-            pass
+        for n in range(1, self._area.blocks):
+            block = (self._block + n) % self._area.blocks
+            try:
+                if not self._holds(block, slot):
+                    continue
+                self._block = block
+                self._erase_others()
+                return
+            except OSError:
+                # A bad block: the next may be sound.
+                pass
         raise SealRefused("key slot not written")
+
+    def _holds(self, block, slot):
+        # Writes a slot -> whether it reads back.
+        area = self._area
+        if not area.blank(block):
+            area.erase(block)
+        area.write(block, slot)
+        return area.read(block, len(slot)) == slot
 
     def _erase_others(self):
         for block in range(self._area.blocks):

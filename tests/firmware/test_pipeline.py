@@ -166,6 +166,17 @@ class Path(unittest.TestCase):
         self.assertEqual(told, [(wire.EVENTS, 32), (wire.READINGS, 32), (wire.READINGS, 32), (wire.READINGS, 33)])
         self.assertEqual(len(set(sealed.pseudonym for sealed in store.sealed)), 3)
 
+    def test_epochs_burned_are_told_even_when_the_first_commit_fails(self):
+        pipeline, store, _ = nodefiles.pipeline()
+        pipeline.tick(NOW_S + 30 * 86400)
+        vault = pipeline._keys._vault
+        commit, vault.commit = vault.commit, self.refuse
+        pipeline.tick(NOW_S)
+        vault.commit = commit
+        pipeline.tick(NOW_S + 60)
+        pipeline.tick(NOW_S + 3600)
+        self.assertEqual(len(store.of(wire.EVENTS)), 1)
+
     def test_what_cannot_be_sealed_waits_and_what_comes_then_is_counted(self):
         pipeline, store, drops = nodefiles.pipeline()
         for n in range(59):

@@ -39,6 +39,25 @@ class Areas(unittest.TestCase):
                 blanks = sum([area().blank(block) for block in range(area().blocks)])
                 self.assertEqual(blanks, area().blocks - 1)
 
+    def test_a_block_that_cannot_be_written_is_passed_over(self):
+        for make, _ in self.areas():
+            area = make()
+            if area.blocks < 3:
+                continue
+            safe = vault.Vault(area)
+            safe.enrol(b"\x01one")
+            write = area.write
+
+            def bad(block, data):
+                if block == 1:
+                    raise OSError(5)
+                write(block, data)
+
+            area.write = bad
+            for n in range(8):
+                safe.commit(b"\x01body %d" % n)
+                self.assertEqual(vault.Vault(make()).load(lambda body: 1), b"\x01body %d" % n)
+
     def test_the_newest_of_two_counts_and_the_other_goes(self):
         for area, _ in self.areas():
             vault.Vault(area()).wipe()
