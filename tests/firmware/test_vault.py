@@ -48,7 +48,7 @@ class Areas(unittest.TestCase):
             safe.enrol(b"\x01one")
             write = area.write
 
-            def bad(block, data):
+            def bad(block, data, write=write):
                 if block == 1:
                     raise OSError(5)
                 write(block, data)
