@@ -24,8 +24,8 @@ class Pipeline:
         self._held = held
         self._tier = wire.TIER_OFF
         self._hour = None
-        # Epochs ahead of the calendar, as last said.
-        self._ahead = keys.ahead
+        # Epochs ahead of the calendar, as said since this boot: a cut may have come before it was said.
+        self._ahead = 0
 
     def take(self, t_s, values):
         # Sensor values {field id: raw int} of time t_s (Unix s) -> number of alarms they raised.

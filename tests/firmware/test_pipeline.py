@@ -7,8 +7,10 @@ import scratch
 
 from plumveil import wire
 from plumveil.alarm import Alarms
+from plumveil.drops import Drops
 from plumveil.errors import SealRefused, StoreFull
 from plumveil.pack import Batch, Packer, padded
+from plumveil.pipeline import Pipeline
 from plumveil.policy import Policy
 from plumveil.trust import Coarse, Fix, Reading, Record
 
@@ -176,6 +178,12 @@ class Path(unittest.TestCase):
         pipeline.tick(NOW_S + 60)
         pipeline.tick(NOW_S + 3600)
         self.assertEqual(len(store.of(wire.EVENTS)), 1)
+        # Said anew after a boot: power may have gone before the first word of it.
+        chain = nodefiles.key_chain()
+        pipeline._keys, pipeline._pseudonyms._keys, pipeline._packer._keys = chain, chain, chain
+        again = Pipeline(None, None, None, chain, pipeline._pseudonyms, pipeline._packer, store, Drops(), None)
+        again.tick(NOW_S + 7200)
+        self.assertEqual(len(store.of(wire.EVENTS)), 2)
 
     def test_what_cannot_be_sealed_waits_and_what_comes_then_is_counted(self):
         pipeline, store, drops = nodefiles.pipeline()
