@@ -141,7 +141,8 @@ def test_a_clock_set_forward_and_back_costs_epochs_and_no_message() -> None:
     assert {message.epochs_ahead for message in rest} == {WRONG_DAYS}
     assert streams(rest) == set(range(4))
     events = [message.content for message in rest if isinstance(message.content, Event)]
-    assert [event.argument for event in events if event.event == wire.E_EPOCHS_AHEAD] == [WRONG_DAYS]
+    # When the clock was found to be wrong, and again after the boot.
+    assert [event.argument for event in events if event.event == wire.E_EPOCHS_AHEAD] == [WRONG_DAYS, WRONG_DAYS]
     # Once that day has come, nothing tells the wrong ones from others; both ways under one pseudonym are in order.
     later = judged(before + wrong + after, NOON_S + 2 * WRONG_DAYS * DAY_S)
     assert [message.findings for message in later] == [[] for _ in later]
