@@ -1,0 +1,66 @@
+"""A keystore of 100,000 nodes: opened, listed, searched, changed in times that a person waits for."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from host_tools.keys import when
+from host_tools.keys.entries import KeySet
+from host_tools.keys.roles import Share
+from tests.host import keystores
+from tests.host.keystores import DAY, NOW_S, entry, keys, make, opened
+
+NODES = 100_000
+# A second or less each on a quiet machine; what would make it wait is a step that costs all nodes twice over.
+OPEN_S, FIND_S, LIST_S, CHANGE_S = 2.0, 5.0, 30.0, 15.0
+
+
+class Clock:
+    """Time since the last look, s."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def lap_s(self) -> float:
+        before, self._at = self._at, time.monotonic()
+        return self._at - before
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(when, "now_s", lambda: NOW_S)
+    path = make(tmp_path, entry("first"))
+    with opened(path, write=True) as store:
+        for n in range(NODES - 1):
+            secrets = KeySet(os.urandom(32), os.urandom(32), os.urandom(32), DAY - 20)
+            store.add(entry(f"node-{n:06}", keys=secrets, k_config=secrets.k_config, consents=()))
+        store.save()
+    clock = Clock()
+    with opened(path) as store:
+        assert store.count == NODES
+        assert clock.lap_s() < OPEN_S
+        found = store.find("node-099998")
+        assert found is not None
+        assert clock.lap_s() < FIND_S
+        assert found.number == NODES - 1
+    ended = keys("list", "--keystore", path)
+    assert clock.lap_s() < LIST_S
+    assert (ended.code, len(ended.out.splitlines())) == (0, NODES + 5)
+    clock.lap_s()
+    assert keys("enrol", "one more", "--board", "virtual", "--out", tmp_path / "slot", "--keystore", path).code == 0
+    assert clock.lap_s() < CHANGE_S
+    assert path.stat().st_size < 256 * NODES
+
+
+@pytest.mark.slow
+def test_a_processors_table_of_many_rows(tmp_path: Path) -> None:
+    secrets = (KeySet(os.urandom(32), os.urandom(32), os.urandom(32), DAY) for _ in range(5000))
+    path = make(tmp_path, *(entry(f"n{n}", keys=one, consents=()) for n, one in enumerate(secrets)))
+    out = keystores.hand_out(path, "processor", Share((0, 2, 3), DAY, DAY + 1))
+    with opened(out, keystores.EXPORTED) as store:
+        assert len(store.table().rows) == 30_000
+        assert store.count == 0
