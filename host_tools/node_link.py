@@ -40,7 +40,7 @@ print("<01>")
 """
 _RETIRE = """
 from plumveil import service
-area = service.open_vault()._area
+area = service.open_vault().area
 blank = service.retire()
 print("<%04x%04x%02x>" % (blank, area.blocks, 1 if area.raw else 0))
 """

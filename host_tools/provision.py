@@ -159,7 +159,7 @@ def provision(
         k_id=k_id.hex(),
         k_chain=k_chain.hex(),
         k_config=k_config.hex(),
-        policies=(_policy_record(profile),),
+        policies=(policy_record(profile),),
         consents=(_consent_record(consent),) if consent else (),
     )
     return Provisioned(
@@ -255,7 +255,8 @@ def _encode(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def _policy_record(profile: Profile) -> Policy:
+def policy_record(profile: Profile) -> Policy:
+    """The profile as the registry keeps it."""
     return Policy(
         version=profile.version,
         fields=profile.steps(),

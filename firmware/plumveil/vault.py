@@ -101,9 +101,9 @@ def slot_body(data):
 
 
 class Vault:
-    # area: RawArea or FileArea.
+    # area: RawArea or FileArea, open to whoever tells how good an erasure is.
     def __init__(self, area):
-        self._area = area
+        self.area = area
         self._block = 0
 
     def load(self, generation_of):
@@ -111,9 +111,9 @@ class Vault:
         # generation_of: body -> its generation, ConfigError when the body makes no sense.
         best = None
         used = False
-        for block in range(self._area.blocks):
-            used = used or not self._area.blank(block)
-            body = slot_body(self._area.read(block, wire.SLOT_MAX_BYTES))
+        for block in range(self.area.blocks):
+            used = used or not self.area.blank(block)
+            body = slot_body(self.area.read(block, wire.SLOT_MAX_BYTES))
             if body is not None:
                 generation = generation_of(body)
                 if best is None or generation > best[0]:
@@ -134,8 +134,8 @@ class Vault:
         slot = _slot(body)
         if len(slot) > wire.SLOT_MAX_BYTES:
             raise SealRefused("key slot too long")
-        for n in range(1, self._area.blocks):
-            block = (self._block + n) % self._area.blocks
+        for n in range(1, self.area.blocks):
+            block = (self._block + n) % self.area.blocks
             try:
                 if not self._holds(block, slot):
                     continue
@@ -149,29 +149,29 @@ class Vault:
 
     def _holds(self, block, slot):
         # Writes a slot -> whether it reads back.
-        area = self._area
+        area = self.area
         if not area.blank(block):
             area.erase(block)
         area.write(block, slot)
         return area.read(block, len(slot)) == slot
 
     def _erase_others(self):
-        for block in range(self._area.blocks):
-            if block != self._block and not self._area.blank(block):
-                self._area.erase(block)
-                if not self._area.blank(block):
+        for block in range(self.area.blocks):
+            if block != self._block and not self.area.blank(block):
+                self.area.erase(block)
+                if not self.area.blank(block):
                     raise SealRefused("spent keys not erased")
 
     def enrol(self, body):
         # The first slot of an area, whatever was there. SealRefused when it does not hold.
         self.wipe()
-        self._block = self._area.blocks - 1
+        self._block = self.area.blocks - 1
         self.commit(body)
 
     def wipe(self):
         # Erases everything -> how many blocks read back blank.
         n = 0
-        for block in range(self._area.blocks):
-            self._area.erase(block)
-            n += self._area.blank(block)
+        for block in range(self.area.blocks):
+            self.area.erase(block)
+            n += self.area.blank(block)
         return n

@@ -70,7 +70,7 @@ def enrol(store: Keystore, name: str, board: str, profile: str, unique_id: bytes
     store.require("enrol a node", CONTROLLER, TECHNICIAN)
     entries.check_name(name)
     boards.load(board)
-    policy = provision._policy_record(provision.load_profile(profile))
+    policy = provision.policy_record(provision.load_profile(profile))
     if store.find(name) is not None:
         raise PlumveilError(f"there is a node named {name!r} already; a name is never used again")
     mark = None if unique_id is None else board_hash(store, unique_id)

@@ -172,9 +172,9 @@ def erasing_not_checked(patch: Patch) -> None:
     """Nobody looks whether an erasure took."""
 
     def erase_others(self: Any) -> None:
-        for block in range(self._area.blocks):
-            if block != self._block and not self._area.blank(block):
-                self._area.erase(block)
+        for block in range(self.area.blocks):
+            if block != self._block and not self.area.blank(block):
+                self.area.erase(block)
 
     patch.setattr(Vault, "_erase_others", erase_others)
 
@@ -184,7 +184,7 @@ def old_one_first(patch: Patch) -> None:
 
     def write(self: Any, body: bytes) -> None:
         try:
-            self._area.erase(self._block)
+            self.area.erase(self._block)
         except OSError:
             raise SealRefused("key slot not written") from None
         _WRITE(self, body)
