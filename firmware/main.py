@@ -7,8 +7,10 @@ try:
     app = service.build()
 except errors.ConfigError as e:
     print("plumveil: %s: provision this node again" % e)
+except errors.SelfTestFailed:
+    print(
+        "plumveil: self-test failed: this node seals nothing; restart it, and replace the board if that does not help"
+    )
 else:
-    if app.self_test:
-        print("plumveil: self-test failed: this node seals nothing; replace the board if a restart does not help")
     del service
     loop.run(app, machine.reset)

@@ -20,11 +20,8 @@ def _next_slot(t_s, every_s):
 
 class App:
     # pipeline, policy, store, drops, clock, undated: see there; sensors: objects with read() -> {field id: raw int};
-    # health: the same, of the node itself; receiver: GPS or None; uplink: Uplink; random: os.urandom; self_test: bits
-    # of wire.SELF_TESTS that failed at this boot.
-    def __init__(
-        self, pipeline, policy, store, drops, clock, undated, sensors, health, receiver, uplink, random, self_test
-    ):
+    # health: the same, of the node itself; receiver: GPS or None; uplink: Uplink; random: os.urandom.
+    def __init__(self, pipeline, policy, store, drops, clock, undated, sensors, health, receiver, uplink, random):
         self.pipeline = pipeline
         self.policy = policy
         self.store = store
@@ -32,7 +29,6 @@ class App:
         self.sensor_faults = 0
         self.failed_steps = 0
         self.failed_in_a_row = 0
-        self.self_test = self_test
         self.clock = clock
         self._undated = undated
         self._sensors = sensors
@@ -85,13 +81,11 @@ class App:
     def status(self):
         # What the technician's tools show; counts and states only.
         names = dict(wire.RULES)
-        failed = [name for n, name in enumerate(wire.SELF_TESTS) if self.self_test >> n & 1]
         return {
             "dropped": {names[rule]: n for rule, n in self.drops.totals.items()},
             "queued": self.store.count(),
             "failed_steps": self.failed_steps,
             "policy": self.policy.version,
-            "self_test": failed,
         }
 
     def _due(self, what, every_s, now_s):

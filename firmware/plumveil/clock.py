@@ -4,6 +4,7 @@
 from plumveil import fixed, wire
 
 _SEEN = b"plumveil: time seen"
+_TIME_BYTES = 5
 
 
 class Clock:
@@ -16,22 +17,28 @@ class Clock:
         self._epoch_year = time.gmtime(0)[0]
         self._last_ms = time.ticks_ms()
         self._up_s = 0
-        self._set_at_s = 0
 
     def now_s(self):
         return fixed.unix_s(self._time.time(), self._epoch_year)
 
     def trusted(self):
         # A source has set the clock since it lost power, and not to nonsense.
-        return self._memory() == _SEEN and self._floor_s <= self.now_s() < wire.UNIX_MAX_S
+        return self._set_s() is not None and self._floor_s <= self.now_s() < wire.UNIX_MAX_S
 
     def stale(self):
         # A day since it was set: a board's crystal is off by seconds then.
-        return self.up_s() - self._set_at_s >= wire.EPOCH_S
+        set_s = self._set_s()
+        return set_s is None or self.now_s() - set_s >= wire.EPOCH_S
 
     def set_by_source(self):
-        self._memory(_SEEN)
-        self._set_at_s = self.up_s()
+        self._memory(_SEEN + self.now_s().to_bytes(_TIME_BYTES, "big"))
+
+    def _set_s(self):
+        # When a source set the clock last, None when none did since it lost power.
+        kept = self._memory()
+        if len(kept) != len(_SEEN) + _TIME_BYTES or kept[: len(_SEEN)] != _SEEN:
+            return None
+        return int.from_bytes(kept[len(_SEEN) :], "big")
 
     def distrust(self):
         self._memory(b"")

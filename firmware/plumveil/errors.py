@@ -25,6 +25,10 @@ class ConfigError(PlumveilError):
     """The node's configuration or secrets are missing, corrupt or outside their limits."""
 
 
+class SelfTestFailed(PlumveilError):
+    """A known-answer test failed at boot: this node's cryptography is not to be trusted with a message or a key."""
+
+
 class SealRefused(PlumveilError):
     """Sealing would be unsafe (no key, counter at its ceiling); nothing was sealed."""
 

@@ -65,7 +65,6 @@ class KeyChain:
         self._next = list(state.counters)
         self._seals = {}
         self._durable = False
-        self._refused = False
 
     @property
     def epoch(self):
@@ -84,10 +83,6 @@ class KeyChain:
     def names_secret(self):
         return self._state.names
 
-    def refuse(self):
-        # From now on nothing is sealed: the self-test failed.
-        self._refused = True
-
     def epoch_at(self, t_s):
         return t_s // wire.EPOCH_S - self._state.epoch0_day + self._state.ahead
 
@@ -98,8 +93,6 @@ class KeyChain:
     def advance(self, t_s):
         # Takes the chains to t_s, so that no secret of a past step is kept. SealRefused when that could not be made
         # durable, or the time is none to follow.
-        if self._refused:
-            raise SealRefused("self-test")
         if not self.reaches(t_s):
             raise SealRefused("clock ran ahead")
         epoch = self.epoch_at(t_s)
@@ -140,8 +133,6 @@ class KeyChain:
     def seal(self, stream, consent_secret=b""):
         # -> (Seal, partial IV) for one message of `stream` in the epoch in force. SealRefused when there is none.
         # consent_secret: 32 bytes for the location stream.
-        if self._refused:
-            raise SealRefused("self-test")
         if len(consent_secret) != (wire.KEY_BYTES if stream == wire.LOCATION else 0):
             raise SealRefused("consent secret")
         n = self._next[stream]

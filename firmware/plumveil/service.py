@@ -7,7 +7,7 @@ from plumveil.clock import Clock
 from plumveil.config import Config
 from plumveil.consent import Consent
 from plumveil.drops import Drops
-from plumveil.errors import ConfigError
+from plumveil.errors import ConfigError, SelfTestFailed
 from plumveil.held import HeldCell
 from plumveil.keys import KeyChain
 from plumveil.keystate import KeyState, generation_of
@@ -25,7 +25,8 @@ SHOCK_THRESHOLD_MG = 1116  # 6 steps of the sensor's 186 mg
 
 
 def build():
-    # The App of this node. ConfigError when its keys or configuration are missing or corrupt.
+    # The App of this node. ConfigError when its keys or configuration are missing or corrupt, SelfTestFailed when it
+    # may not seal.
     import os
     import time
 
@@ -33,6 +34,10 @@ def build():
 
     failed = selftest.run()
     flash.make_folder(wire.FOLDER_QUEUE)
+    if failed:
+        # Before anything rests on what failed: keys would look damaged and the configuration forged.
+        flash.save(wire.FILE_SELF_TEST, bytes((failed,)))
+        raise SelfTestFailed("self-test")
     safe = open_vault()
     state = KeyState(safe.load(generation_of))
     config = Config(flash.load(wire.FILE_CONFIG), state.k_config)
@@ -43,9 +48,6 @@ def build():
     # Before anything random is drawn: only then is the chip's random number generator fed by noise.
     radio.active(True)
     keys = KeyChain(safe, state, os.urandom(wire.KEY_BYTES))
-    if failed:
-        keys.refuse()
-        flash.save(wire.FILE_SELF_TEST, bytes((failed,)))
     pseudonyms = Pseudonyms(keys, config.policy.mask_health)
     uplink = build_uplink(config, clock, radio, pseudonyms.host_name)
     pipeline = build_pipeline(keys, pseudonyms, config, store, drops)
@@ -62,7 +64,6 @@ def build():
         receiver,
         uplink,
         os.urandom,
-        failed,
     )
 
 
@@ -200,11 +201,20 @@ def enrol(slot, replace=False):
         else:
             raise ConfigError("keys: enrolled already")
     safe.enrol(body)
+    _forget_files(safe)
+
+
+def _forget_files(safe):
+    # Keys in files, from before the board had a partition for them.
+    if safe.area.raw:
+        flash.erase_folder(wire.FOLDER_KEYS)
 
 
 def retire():
     # Destroys the node's keys, first of all, and what it was told -> key blocks that read back blank.
-    n = open_vault().wipe()
+    safe = open_vault()
+    n = safe.wipe()
+    _forget_files(safe)
     for path in (wire.FILE_CONFIG, wire.FILE_CELL, wire.FILE_SELF_TEST):
         flash.erase(path)
     flash.erase_folder(wire.FOLDER_QUEUE)

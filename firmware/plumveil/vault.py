@@ -169,9 +169,20 @@ class Vault:
         self.commit(body)
 
     def wipe(self):
-        # Erases everything -> how many blocks read back blank.
-        n = 0
-        for block in range(self.area.blocks):
-            self.area.erase(block)
-            n += self.area.blank(block)
-        return n
+        # Erases everything -> how many blocks read back blank. A bad block keeps no other from its end.
+        return sum([self._wiped(block) for block in range(self.area.blocks)])
+
+    def _wiped(self, block):
+        # False when the block does not read back blank; its slot is zeros then, if the flash still clears bits.
+        try:
+            if not self.area.blank(block):
+                self.area.erase(block)
+            if self.area.blank(block):
+                return True
+        except OSError:
+            pass
+        try:
+            self.area.write(block, bytes(wire.SLOT_MAX_BYTES))
+        except OSError:
+            pass
+        return False

@@ -149,7 +149,7 @@ class Queue:
         return 2
 
 
-def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True, self_test=0, random=None):
+def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True, random=None):
     time = Time(start_s)
     clock = Clock(time, Memory(), nodefiles.EPOCH0_DAY * 86400)
     if clock_set:
@@ -159,7 +159,7 @@ def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True,
     policy = Policy(nodefiles.policy_map())
     undated = service.build_undated(policy, drops)
     jitter = random or (lambda n: bytes([128]) * n)
-    parts = (drops, clock, undated, sensors, Health(), None, uplink, jitter, self_test)
+    parts = (drops, clock, undated, sensors, Health(), None, uplink, jitter)
     return App(pipeline, policy, Queue(), *parts), time, pipeline, uplink, drops
 
 

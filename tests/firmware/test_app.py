@@ -91,9 +91,6 @@ class Schedule(unittest.TestCase):
         self.assertTrue(12 * 3600 in taken)
         self.assertEqual(len([t for t in taken if t < 12 * 3600]), 13)
 
-    def test_a_failed_self_test_shows(self):
-        self.assertEqual(node(self_test=5)[0].status()["self_test"], ["hmac", "ccm"])
-
     def test_how_long_a_search_takes_shows_nowhere(self):
         calls = []
         for search_ms in (1000, 55000, 149000):
@@ -132,9 +129,7 @@ class Schedule(unittest.TestCase):
     def test_status_names_the_rules(self):
         app, _, _, _, drops = node()
         drops.add(wire.R_NO_FIX, 3)
-        self.assertEqual(
-            app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0, "self_test": []}
-        )
+        self.assertEqual(app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0})
 
 
 if __name__ == "__main__":

@@ -133,13 +133,6 @@ class Chain(unittest.TestCase):
         with self.assertRaises(SealRefused):
             self.chain.advance(NOW_S)
 
-    def test_a_failed_self_test_refuses_everything(self):
-        self.chain.refuse()
-        with self.assertRaises(SealRefused):
-            pair(self.chain)
-        with self.assertRaises(SealRefused):
-            self.chain.advance(NOW_S + 3600)
-
     def test_a_random_generator_that_stands_still_makes_no_boot_twice(self):
         salts = []
         for _ in range(3):

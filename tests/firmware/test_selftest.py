@@ -1,7 +1,12 @@
 # Known answers at boot: each part broken in turn is found, and none of them otherwise.
 import unittest
 
-from plumveil import crypto, selftest
+import nodefiles
+import scratch
+import world
+
+from plumveil import crypto, flash, selftest, service, wire
+from plumveil.errors import SelfTestFailed
 
 
 class Broken(unittest.TestCase):
@@ -43,6 +48,21 @@ class Broken(unittest.TestCase):
         for broken in (Wrong, Blind, Dead):
             crypto.AesCcm = broken
             self.assertEqual(selftest.run(), 4)
+
+    def test_a_boot_with_a_failure_stops_before_anything_rests_on_it_and_leaves_word(self):
+        image = nodefiles.new_flash().image()
+        base = scratch.folder()
+        kept = wire.FILE_SELF_TEST, wire.FOLDER_QUEUE
+        wire.FILE_SELF_TEST, wire.FOLDER_QUEUE = base + "/selftest.bin", base + "/q"
+        try:
+            hmac = crypto.hmac_sha256
+            crypto.hmac_sha256 = lambda key, msg: hmac(key, msg)[:-1] + b"\x00"
+            with self.assertRaises(SelfTestFailed):
+                service.build()
+            self.assertEqual(flash.load(wire.FILE_SELF_TEST), b"\x03")
+        finally:
+            wire.FILE_SELF_TEST, wire.FOLDER_QUEUE = kept
+        self.assertEqual(world.current.flash[wire.KEYS_PARTITION].image(), image)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,19 @@ class Enrolment(unittest.TestCase):
         with self.assertRaises(ConfigError):
             nodefiles.key_chain()
 
+    def test_a_bad_block_keeps_no_other_from_being_retired(self):
+        secrets = nodefiles.slot_map()[wire.S_STREAMS] + [nodefiles.K_ID, nodefiles.K_CONFIG]
+        for fault in ("fail", "idle"):
+            for nth in range(3):
+                self.flash.put_back(b"\xff" * self.flash.size)
+                for block in (0, 2):
+                    self.flash.program(block * 4096, nodefiles.slot_bytes())
+                self.flash.order(nth, fault)
+                # The block that could not be erased is zeros.
+                self.assertEqual(service.retire(), 4 if nth == 2 else 3)
+                self.assertFalse(any([secret in self.flash.image() for secret in secrets]))
+                self.flash.power_on()
+
 
 if __name__ == "__main__":
     unittest.main()

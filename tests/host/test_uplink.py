@@ -47,7 +47,9 @@ class Ticks:
         self.slept_ms = 0
 
     gmtime = staticmethod(time.gmtime)
-    time = staticmethod(time.time)
+
+    def time(self) -> int:
+        return int(time.time()) + self.slept_ms // 1000
 
     def ticks_ms(self) -> int:
         return self.slept_ms
