@@ -32,12 +32,8 @@ def build():
 
     import machine
 
-    failed = selftest.run()
     flash.make_folder(wire.FOLDER_QUEUE)
-    if failed:
-        # Before anything rests on what failed: keys would look damaged and the configuration forged.
-        flash.save(wire.FILE_SELF_TEST, bytes((failed,)))
-        raise SelfTestFailed("self-test")
+    self_test()
     safe = open_vault()
     state = KeyState(safe.load(generation_of))
     config = Config(flash.load(wire.FILE_CONFIG), state.k_config)
@@ -65,6 +61,14 @@ def build():
         uplink,
         os.urandom,
     )
+
+
+def self_test():
+    # Before anything rests on what may fail: keys would look damaged and the configuration forged.
+    failed = selftest.run()
+    if failed:
+        flash.save(wire.FILE_SELF_TEST, bytes((failed,)))
+        raise SelfTestFailed("self-test")
 
 
 def open_vault():
