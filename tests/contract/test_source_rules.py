@@ -40,6 +40,7 @@ _WORDS = {
     "a promise nobody can keep": rf"(?i:(?<!allow[-_])(?<!\w)a{'nonym'}(?:ous|i[sz]|ity)(?!AuthPlugin)\w*)",
     "the same in other words": rf"(?i:\bde-?{'identif'}\w*)",
     "an unfinished mark": rf"\b(?:TO{'DO'}|FIX{'ME'}|XX{'X'}|HA{'CK'}|Not{'Implemented'}Error)\b",
+    "a place left to be filled": r"@@[A-Z]+@" + "@",
     "a test that cannot fail": rf"\bassert {'True'}\b",
     "a path of one machine": r"(?:^|[^\w./-])/(?:ro" + r"ot|ho" + r"me|wo" + r"rk|fa" + r"rm|Us" + r"ers)/\w",
     "a package registry": r"(?:registry\.np" + r"mjs|pypi\.or" + r"g|pythonho" + r"sted)",
