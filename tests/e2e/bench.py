@@ -101,7 +101,7 @@ class Bench:
         self.store = Store(str(folder), drops)
         pipeline = service.build_pipeline(chain, names, self.config, self.store, drops)
         undated = service.build_undated(self.config.policy, drops)
-        around = ([Warming()], schedule.Health(), Moving(), self.broker, lambda n: bytes([128]) * n, 0)
+        around = ([Warming()], schedule.Health(), Moving(), self.broker, lambda n: bytes([128]) * n)
         policy: Policy = self.config.policy
         self.app = App(pipeline, policy, self.store, drops, clock, undated, *around)
 
