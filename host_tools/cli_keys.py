@@ -84,7 +84,9 @@ def rekey(
     node: Node,
     port: Port = None,
     out: SlotOut = None,
-    new_board: Annotated[bool, typer.Option("--new-board", help="The node goes on on another board.")] = False,
+    new_board: Annotated[
+        bool, typer.Option("--new-board", help="The node goes on on another board (controller only).")
+    ] = False,
     keystore: Keystore = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:

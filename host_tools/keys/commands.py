@@ -160,7 +160,7 @@ def export(where: Where, wanted: Export) -> int:
     expires_s = roles.expiry_s(last_day, when.now_s())
     until = when.date_text(expires_s // wire.EPOCH_S - 1)
     with opened(where, write=True) as store:
-        store.require(f"hand out the {wanted.role}'s keys", CONTROLLER)
+        roles.check_source(store, wanted.role)
         roles.check_out(wanted.out)
         secret = passphrase.get_new(
             wanted.passphrase_file, f"New passphrase for {wanted.out.name}", passphrase.EXPORT_VARIABLE
@@ -221,8 +221,10 @@ def rotate_keys(where: Where, new_passphrase_file: Path | None, *, end_technicia
     with opened(where, write=True) as store:
         rotate.check(store, end_technicians=end_technicians)
         secret = passphrase.get_new(new_passphrase_file, "New passphrase", passphrase.NEW_VARIABLE)
-        rotate.rotate(store, secret, end_technicians=end_technicians)
+        overwritten = rotate.rotate(store, secret, end_technicians=end_technicians)
     print("Rotated. Backups open with the old passphrase: destroy those you do not need. Export the roles anew.")
+    if not overwritten:
+        print("Note: the old file could not be overwritten; the disk may hold it for a while, like a backup.")
     return DONE
 
 

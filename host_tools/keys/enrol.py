@@ -19,7 +19,7 @@ import cbor2
 from host_tools import boards, derive, provision
 from host_tools.accesslog import AccessLog
 from host_tools.errors import PlumveilError, UsageError
-from host_tools.keys import entries, outbox, when
+from host_tools.keys import entries, outbox, roles, when
 from host_tools.keys.entries import ACTIVE, Entry, KeySet
 from host_tools.keys.keystore import OUTBOX, Keystore
 from host_tools.keys.meta import CONTROLLER, TECHNICIAN
@@ -68,6 +68,7 @@ def enrol(store: Keystore, name: str, board: str, profile: str, unique_id: bytes
     Raises PlumveilError when the name or the board is in use, or what `deliver` raises.
     """
     store.require("enrol a node", CONTROLLER, TECHNICIAN)
+    roles.require_lasting(store, "enrol a node")
     entries.check_name(name)
     boards.load(board)
     policy = provision.policy_record(provision.load_profile(profile))
@@ -89,9 +90,13 @@ def enrol(store: Keystore, name: str, board: str, profile: str, unique_id: bytes
 def rekey(store: Keystore, name: str, unique_id: bytes | None, deliver: Deliver, *, new_board: bool = False) -> Entry:
     """Other keys for a node, from today on. Earlier ones are kept: what was sealed with them opens as before.
 
-    new_board: the node goes on on another board. Errors as of `enrol`.
+    new_board: the node goes on on another board; the controller alone can say so, an import takes no other board's
+    keys. Errors as of `enrol`.
     """
     store.require("rekey a node", CONTROLLER, TECHNICIAN)
+    roles.require_lasting(store, "rekey a node")
+    if new_board:
+        store.require("move a node to another board", CONTROLLER)
     entry = store.get(name)
     if entry.state != ACTIVE:
         raise PlumveilError(f"{name!r} is retired, and stays so; enrol the board under another name")
@@ -109,7 +114,7 @@ def rekey(store: Keystore, name: str, unique_id: bytes | None, deliver: Deliver,
 
 def with_new_keys(entry: Entry, keys: KeySet, mark: bytes | None) -> Entry:
     """The entry after a rekey: its keys so far go into the history, with the day that `keys` begin as their last."""
-    earlier = () if entry.keys is None else (dataclasses.replace(entry.keys, last_day=keys.epoch0_day),)
+    earlier = () if entry.keys is None else (_until(entry.keys, keys),)
     return dataclasses.replace(
         entry,
         board_hash=mark,
@@ -117,6 +122,24 @@ def with_new_keys(entry: Entry, keys: KeySet, mark: bytes | None) -> Entry:
         keys=keys,
         history=(*entry.history, *earlier),
     )
+
+
+def with_earlier_keys(entry: Entry, keys: KeySet) -> Entry:
+    """The entry, when keys come to be known that others have taken the place of since: they go into the history, as
+    if they had been known in time."""
+    at = sum(earlier.epoch0_day <= keys.epoch0_day for earlier in entry.history)
+    before, after = list(entry.history[:at]), entry.history[at:]
+    following = after[0] if after else entry.keys
+    if following is None:
+        raise ValueError("an entry without keys")
+    if before:
+        before[-1] = _until(before[-1], keys)
+    return dataclasses.replace(entry, history=(*before, _until(keys, following), *after))
+
+
+def _until(keys: KeySet, following: KeySet) -> KeySet:
+    # A clock that was set back must not make keys end before they begin.
+    return dataclasses.replace(keys, last_day=max(keys.epoch0_day, following.epoch0_day))
 
 
 def renewed_config(config: bytes, handover: Handover) -> bytes | None:

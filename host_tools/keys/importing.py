@@ -8,8 +8,8 @@ from pathlib import Path
 from host_tools import registry
 from host_tools.accesslog import AccessLog
 from host_tools.errors import PlumveilError, UsageError
-from host_tools.keys import container, entries, outbox
-from host_tools.keys.enrol import with_new_keys
+from host_tools.keys import container, entries, outbox, roles
+from host_tools.keys.enrol import with_earlier_keys, with_new_keys
 from host_tools.keys.entries import ACTIVE, Entry, KeySet
 from host_tools.keys.keystore import Keystore
 from host_tools.keys.meta import CONTROLLER, TECHNICIAN
@@ -31,6 +31,26 @@ class Imported:
         self.refused = (*self.refused, f"item {number}: {why}")
 
 
+class _Known:
+    """Numbers of the nodes there are, by name and by board."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+        self._boards: dict[bytes, int] = {}
+
+    def add(self, entry: Entry) -> None:
+        """Takes note of a node."""
+        self.names[entry.name] = entry.number
+        if entry.board_hash is not None:
+            self._boards[entry.board_hash] = entry.number
+
+    def on_another(self, delivery: Delivery, found: Entry | None) -> bool:
+        """Whether a delivery is from a board that is another node than `found`."""
+        if delivery.board_hash not in self._boards:
+            return False
+        return found is None or self._boards[delivery.board_hash] != found.number
+
+
 def take_in(store: Keystore, path: Path) -> Imported:
     """Imports an outbox or a plain key file into a keystore open for writing, and saves it.
 
@@ -38,6 +58,7 @@ def take_in(store: Keystore, path: Path) -> Imported:
     itself.
     """
     store.require("import nodes", CONTROLLER)
+    roles.require_lasting(store, "import nodes")
     if container.is_container(path):
         raise UsageError(f"{path} is a keystore: it is used with --keystore; what is imported is its outbox")
     done = _take_outbox(store, outbox.load(path)) if outbox.is_outbox(path) else _take_registry(store, path)
@@ -49,7 +70,9 @@ def take_in(store: Keystore, path: Path) -> Imported:
 
 def _take_outbox(store: Keystore, items: list[Item]) -> Imported:
     done = Imported()
-    numbers = {entry.name: entry.number for entry in store.nodes()}
+    known = _Known()
+    for entry in store.nodes():
+        known.add(entry)
     until_s = {handout.public_key: handout.expires_s for handout in store.meta.handouts if handout.role == TECHNICIAN}
     private = store.meta.enrol_private
     if private is None:
@@ -64,32 +87,45 @@ def _take_outbox(store: Keystore, items: list[Item]) -> Imported:
         elif delivery.made_s >= until_s[item.signer]:
             done.refuse(number, "made after the technician's keystore was expired")
         else:
-            _take_delivery(store, numbers, delivery, done, number)
+            _take_delivery(store, known, delivery, done, number)
     return done
 
 
-def _take_delivery(store: Keystore, numbers: dict[str, int], delivery: Delivery, done: Imported, number: int) -> None:
+def _take_delivery(store: Keystore, known: _Known, delivery: Delivery, done: Imported, number: int) -> None:
     try:
         entries.check_name(delivery.name)
     except UsageError:
         done.refuse(number, "a name that no node can have")
         return
-    found = store.node(numbers[delivery.name]) if delivery.name in numbers else None
+    found = store.node(known.names[delivery.name]) if delivery.name in known.names else None
     if found is not None and any(keys.k_id == delivery.keys.k_id for keys in found.key_sets):
         done.known += 1
-    elif found is None and delivery.kind == outbox.ENROL:
-        added = store.add(_entry(store, delivery))
-        numbers[added.name] = added.number
-        done.enrolled += 1
-    elif found is None:
+    elif found is None and delivery.kind == outbox.REKEY:
         done.refuse(number, "rekeys a node that is not here: import the file that enrolled it first")
-    elif found.state != ACTIVE:
+    elif found is not None and found.state != ACTIVE:
         done.refuse(number, "its node is retired")
-    elif delivery.kind == outbox.ENROL:
+    elif found is not None and delivery.kind == outbox.ENROL:
         done.refuse(number, "there is a node of its name with other keys")
+    elif known.on_another(delivery, found):
+        done.refuse(number, "its board is another node of the tenant")
+    elif found is None:
+        known.add(store.add(_entry(store, delivery)))
+        done.enrolled += 1
+    elif None not in (delivery.board_hash, found.board_hash) and delivery.board_hash != found.board_hash:
+        done.refuse(number, "it was made on another board than its node's: rekey the node with this keystore")
     else:
-        store.put(with_new_keys(found, delivery.keys, delivery.board_hash))
+        changed = _rekeyed(found, delivery)
+        store.put(changed)
+        known.add(changed)
         done.rekeyed += 1
+
+
+def _rekeyed(found: Entry, delivery: Delivery) -> Entry:
+    """Outboxes come when they come: keys older than those in force never take their place."""
+    if found.keys is not None and delivery.keys.epoch0_day < found.keys.epoch0_day:
+        return with_earlier_keys(found, delivery.keys)
+    # Written to a file there was no board to be seen; it is the node's all the same.
+    return with_new_keys(found, delivery.keys, delivery.board_hash or found.board_hash)
 
 
 def _entry(store: Keystore, delivery: Delivery) -> Entry:

@@ -6,6 +6,7 @@ not hold: who lacks a key is told so in one line, and it is the key's absence th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator
@@ -158,16 +159,18 @@ class Keystore:
         self._nodes.drop_last()
         self.meta = self.meta.with_keys_changed()
 
-    def save(self, *, opening: Opening | None = None, destroy_old: bool = False) -> None:
+    def save(self, *, opening: Opening | None = None, destroy_old: bool = False) -> bool:
         """Writes the changes: a new file in the old one's place, or on any error the old one as it was.
 
-        opening: for a new passphrase and master. destroy_old: overwrite the old file's keys where they lay.
+        opening: for a new passphrase and master. destroy_old: overwrite the old file's keys where they lay; False
+        when that failed, with the new file in place all the same.
         """
         if not self._writable:
             raise ValueError("opened for reading")
         if self._nodes.changed:
             self.meta = self.meta.with_keys_changed()
-        opening = opening or self._reader.opening
+        old = self._reader
+        opening = opening or old.opening
         kept: BinaryIO | None = None
         try:
             with files.replacing(self.path, WHAT) as new:
@@ -179,13 +182,12 @@ class Keystore:
             if kept is not None:
                 kept.close()
             raise
-        old = self._reader
         try:
             self._attach(container.reopen(kept, self.path, opening))
-            if destroy_old:
-                old.destroy()
-        finally:
+        except BaseException:
             old.close()
+            raise
+        return _put_away(old, destroy=destroy_old)
 
     def close(self) -> None:
         """Closes the file, and lets others write it."""
@@ -221,6 +223,17 @@ class Keystore:
         # Last: by now the list has every policy that a node names.
         self.meta = dataclasses.replace(self.meta, policies=tuple(self._nodes.policies))
         yield META, meta.encode(self.meta)
+
+
+def _put_away(old: Reader, *, destroy: bool) -> bool:
+    """Closes the reader of a file that was replaced -> False when the disk did not let go of its keys."""
+    try:
+        with contextlib.closing(old):
+            if destroy:
+                old.destroy()
+    except OSError:
+        return False
+    return True
 
 
 def is_keystore(path: Path) -> bool:

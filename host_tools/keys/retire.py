@@ -20,11 +20,19 @@ from host_tools.keys.entries import ACTIVE, RETIRED, Entry
 from host_tools.keys.keystore import INDEX, Keystore
 from host_tools.keys.meta import AUDITOR, CONTROLLER
 from host_tools.node_link import NodeLink
+from plumveil import wire
 
 VERSION = 1
-RECEIPT_MAX_BYTES = 64 * 1024
+RECEIPT_MAX_BYTES = 4 * 1024 * 1024  # all that was ever handed out is in it
 _LABEL = derive.label("receipt", "retired")
-_REMAINS = "copies of the keystore made before, and stores handed out for days before, still open what they opened"
+_REMAINS = (
+    "copies of the keystore made before, and stores handed out for days before, still open what they opened; not"
+    " reached either: technicians' outboxes, and key slots written to files with --out"
+)
+_NOT_OVERWRITTEN = (
+    "; the keystore's old file was replaced and could not be overwritten: until the disk writes over it, it is such a"
+    " copy"
+)
 
 Receipt = dict[str, Any]
 
@@ -76,23 +84,36 @@ def _on_host(store: Keystore, entry: Entry, node_part: dict[str, Any]) -> Receip
     sets = len(entry.key_sets)
     bare = Entry(entry.number, entry.name, entry.tenant, RETIRED, entry.board, None, None, None)
     store.put(bare)
-    store.save(destroy_old=True)
+    overwritten = store.save(destroy_old=True)
     index.discard(store.beside(INDEX))
-    now_s = when.now_s()
-    valid = [handout for handout in store.meta.handouts if handout.expires_s > now_s]
     body: Receipt = {
         "receipt": "node retired",
         "version": VERSION,
         "tenant": store.tenant,
         "node": entry.name,
-        "time": when.moment_text(now_s),
+        "time": when.moment_text(when.now_s()),
         "on_node": node_part,
-        "on_host": {"key_sets_destroyed": sets, "consent_secrets_destroyed": len(entry.consents)},
-        "handed_out": [{"role": one.role, "until": when.moment_text(one.expires_s)} for one in valid],
-        "remains": _REMAINS,
+        "on_host": {
+            "key_sets_destroyed": sets,
+            "consent_secrets_destroyed": len(entry.consents),
+            "old_file_overwritten": overwritten,
+        },
+        "handed_out": _handed_out(store, entry),
+        "remains": _REMAINS if overwritten else _REMAINS + _NOT_OVERWRITTEN,
         "signing_key": signing_key.public_key().public_bytes_raw().hex(),
     }
     return {**body, "signature": signing_key.sign(_LABEL + _canonical(body)).hex()}
+
+
+def _handed_out(store: Keystore, entry: Entry) -> list[dict[str, str]]:
+    """Stores that can have held something of the node. Expired ones too: what is in a file does not end with its use.
+    An auditor's holds no node."""
+    first_day = min((keys.epoch0_day for keys in entry.key_sets), default=0)
+    return [
+        {"role": one.role, "until": when.moment_text(one.expires_s)}
+        for one in store.meta.handouts
+        if one.role != AUDITOR and one.made_s // wire.EPOCH_S >= first_day
+    ]
 
 
 def text(receipt: Receipt) -> str:

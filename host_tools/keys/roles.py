@@ -25,6 +25,7 @@ from host_tools.accesslog import AccessLog
 from host_tools.errors import UsageError
 from host_tools.keys import keystore, meta, when
 from host_tools.keys.entries import Entry
+from host_tools.keys.faults import BeyondRole
 from host_tools.keys.keystore import Keystore
 from host_tools.keys.meta import AUDITOR, CONTROLLER, PROCESSOR, ROLES, TECHNICIAN, Handout, Meta
 from host_tools.keys.sealing import STRONG, Cost
@@ -79,7 +80,7 @@ def export(
     share: a processor's, and no other's. BeyondRole when `store` is no controller's, UsageError when the request is
     not what the role can have or `out` cannot be written.
     """
-    store.require(f"hand out the {role}'s keys", CONTROLLER)
+    check_source(store, role)
     _check(role, expires_s, share)
     check_out(out)
     table = None if share is None else _table(store, share)
@@ -93,6 +94,26 @@ def export(
     nodes = _NODES[role](store)
     count = store.count if role in (CONTROLLER, TECHNICIAN) else 0
     keystore.write_new(out, passphrase, content, nodes, count, table, cost=cost)
+
+
+def check_source(store: Keystore, role: str) -> None:
+    """BeyondRole unless a store of that role is handed out of this one."""
+    store.require(f"hand out the {role}'s keys", CONTROLLER)
+    if role == TECHNICIAN:
+        # What technicians enrol is taken in by a keystore that knows theirs.
+        require_lasting(store, "hand out the technician's keys")
+
+
+def require_lasting(store: Keystore, what: str) -> None:
+    """Raises BeyondRole in a controller's copy: it ends one day, and all that is known to it alone ends with it.
+
+    what: "enrol a node".
+    """
+    if store.role == CONTROLLER and store.expires_s is not None:
+        raise BeyondRole(
+            f"{store.path} is a copy, handed out until {when.moment_text(store.expires_s)}, and cannot {what}: that"
+            " would be lost with it; use the keystore it was exported from"
+        )
 
 
 def _check(role: str, expires_s: int, share: Share | None) -> None:

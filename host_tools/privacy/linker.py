@@ -31,6 +31,7 @@ FOLDS = 5
 WRONG_PER_RIGHT = 12  # pairs of different nodes shown per pair of one
 IMPORTANT = 12
 PAIRS_FOR_IMPORTANCE = 3000
+RANK_MIN = 0.01  # mean difference of ranks, 0 to 1
 ASKED_AT_ONCE = 40  # queries whose rows are in memory together
 
 Flags = NDArray[np.bool_]
@@ -140,7 +141,9 @@ class Nearest:
         """Learns the weights."""
         ranks = rows[:, self._columns]
         within, between = ranks[same].mean(axis=0), ranks[~same].mean(axis=0)
-        self._weights = np.clip(1 - within / np.maximum(between, 1e-6), 0, None) ** 2
+        # What hardly ever differs between nodes cannot be weighed.
+        telling = between > RANK_MIN
+        self._weights = np.where(telling, np.clip(1 - within / np.where(telling, between, 1), 0, None) ** 2, 0)
         return self
 
     def predict_proba(self, rows: Matrix) -> Scores:

@@ -74,8 +74,13 @@ def test_retire_destroys_here_and_gives_a_receipt(path: Path) -> None:
     receipt = json.loads(printed)
     assert (receipt["node"], receipt["tenant"]) == (NAMES[0], "acme")
     assert receipt["on_node"] == {"reached": False}
-    assert receipt["on_host"] == {"key_sets_destroyed": 1, "consent_secrets_destroyed": 1}
-    assert receipt["handed_out"] == [{"role": "auditor", "until": "2026-07-17T08:20:00Z"}]
+    assert receipt["on_host"] == {
+        "key_sets_destroyed": 1,
+        "consent_secrets_destroyed": 1,
+        "old_file_overwritten": True,
+    }
+    # An auditor's holds nothing of a node.
+    assert receipt["handed_out"] == []
     assert not index.exists()
     with opened(path) as store:
         found = store.get(NAMES[0])

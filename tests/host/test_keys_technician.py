@@ -214,7 +214,7 @@ def test_after_a_rotation_what_was_sealed_before_cannot_be_read_and_says_so(
 ) -> None:
     box = enrolled(technician)
     with opened(controller, write=True) as store:
-        with pytest.raises(PlumveilError, match="1 technicians' keystores are valid"):
+        with pytest.raises(PlumveilError, match="since the last rotation: 1; what they enrolled"):
             rotate.rotate(store, keystores.RENEWED, cost=keystores.CHEAP)
         rotate.rotate(store, keystores.RENEWED, end_technicians=True, cost=keystores.CHEAP)
     with opened(controller, keystores.RENEWED, write=True) as store:
