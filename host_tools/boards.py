@@ -14,16 +14,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host_tools.errors import PlumveilError, UsageError
+from host_tools.pinout import CHIPS, GPS_RAILS, Chip, PowerChip, PowerSwitch, Silicon
 
 BOARDS_DIR = Path(__file__).resolve().parent.parent / "boards"
-
-# ESP32 Series Datasheet, section 2.2 "Pin Overview" and 2.3 "IO Pins": 6-11 carry the flash, 34-39 have no output,
-# ADC2 (the other analogue pins) is not usable while Wi-Fi runs, only RTC pins wake the chip from deep sleep.
-FLASH_PINS = frozenset(range(6, 12))
-INPUT_ONLY_PINS = frozenset(range(34, 40))
-ADC1_PINS = frozenset(range(32, 40))
-RTC_PINS = frozenset({0, 2, 4, 12, 13, 14, 15, 25, 26, 27, *range(32, 40)})
-ABSENT_PINS = frozenset({20, 24, 28, 29, 30, 31})
 
 OUTPUTS = ("i2c_scl", "i2c_sda", "onewire", "gps_tx", "gps_power", "led")
 SENSOR_PINS = {
@@ -31,11 +24,13 @@ SENSOR_PINS = {
     "lis3dh": ("i2c_scl", "i2c_sda", "shock_interrupt"),
     "ds18b20": ("onewire",),
     "battery": ("battery_adc",),
-    "gps": ("gps_rx", "gps_tx", "gps_power"),
+    "gps": ("gps_rx", "gps_tx"),
 }
+# Beside those of SENSOR_PINS, what switches the receiver's power needs.
+GPS_POWER_PINS = {"pin": ("gps_power",), "axp192": ("i2c_scl", "i2c_sda"), "axp2101": ("i2c_scl", "i2c_sda")}
 
 Sensor = Literal["sht4x", "ds18b20", "lis3dh", "battery", "gps"]
-Gpio = Annotated[int, Field(ge=0, le=39, strict=True)]
+Gpio = Annotated[int, Field(ge=0, le=48, strict=True)]
 
 
 class _Strict(BaseModel):
@@ -107,10 +102,23 @@ class I2c(_Strict):
     lis3dh_address: Literal[0x18, 0x19] = 0x18  # LIS3DH datasheet, section 6.1.1: SA0 low or high
 
 
-class Gps(_Strict):
-    """The receiver's serial line."""
+class Led(_Strict):
+    """The LED that shows whether location is on. low: lit while its pin is low."""
 
+    low: bool = False
+
+
+class Gps(_Strict):
+    """The receiver's serial line, and what switches its power: the pin gps_power, or the board's power chip.
+
+    receiver: "ublox" is told by UBX to send only what is read; "nmea" is taken as it is. backup: its clock and
+    ephemeris are kept while its power is off, by a cell of its own.
+    """
+
+    power: Literal["pin"] | PowerChip = "pin"
     uart: Annotated[int, Field(ge=1, le=2)] = 2  # UART 0 is the console
+    receiver: Literal["nmea", "ublox"] = "nmea"
+    backup: bool = False
     baud: Literal[4800, 9600, 19200, 38400, 57600, 115200] = 9600
 
 
@@ -126,12 +134,13 @@ class Board(_Strict):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
     title: Annotated[str, Field(min_length=1, max_length=80)]
-    chip: Literal["esp32", "virtual"]
+    chip: Silicon | Literal["virtual"]
     sensors: Annotated[tuple[Sensor, ...], Field(min_length=1)]
     micropython: Micropython
     flash: Flash
     pins: Pins
     i2c: I2c = I2c()
+    led: Led = Led()
     gps: Gps = Gps()
     battery: Battery = Battery()
 
@@ -143,28 +152,66 @@ class Board(_Strict):
         if len(set(used.values())) != len(used):
             raise ValueError("pins: two lines share one pin")
         for sensor in self.sensors:
-            missing = [name for name in SENSOR_PINS[sensor] if name not in used]
+            needed = SENSOR_PINS[sensor] + (GPS_POWER_PINS[self.gps.power] if sensor == "gps" else ())
+            missing = [name for name in needed if name not in used]
             if missing:
                 raise ValueError(f"pins: {sensor} needs {', '.join(missing)}")
-        _check_capabilities(used)
+        if self.gps.power != "pin" and "gps_power" in used:
+            raise ValueError(f"pins: gps_power and gps.power = {self.gps.power!r} exclude each other")
+        _check_capabilities(used, self.chip_facts)
+        if self.gps.uart >= self.chip_facts.uarts:
+            raise ValueError(f"gps.uart: the {self.chip_facts.title} has no UART {self.gps.uart}")
         return self
+
+    @property
+    def silicon(self) -> Silicon:
+        """The chip as esptool and image headers name it; a virtual board behaves as an ESP32."""
+        return "esp32" if self.chip == "virtual" else self.chip
+
+    @property
+    def chip_facts(self) -> Chip:
+        """What the chip's pins can do."""
+        return CHIPS[self.silicon]
+
+    def power_switch(self) -> PowerSwitch | None:
+        """The power chip's rail that feeds the receiver; None where the pin gps_power switches it."""
+        return None if self.gps.power == "pin" else GPS_RAILS[self.gps.power]
+
+    def cautions(self) -> list[str]:
+        """What to mind when wiring: lines on pins whose level the chip reads at reset."""
+        return [
+            f"{name} is on GPIO {pin}, whose level the {self.chip_facts.title} reads at reset: see its datasheet, "
+            "Strapping Pins"
+            for name, pin in self.pins.used().items()
+            if pin in self.chip_facts.strapping
+        ]
 
     def without(self, *sensors: str) -> Board:
         """Returns the same board with fewer sensors fitted; their pins stay reserved."""
         kept = tuple(sensor for sensor in self.sensors if sensor not in sensors)
         return Board.model_validate({**self.model_dump(), "sensors": kept})
 
+    def unattended(self) -> Board:
+        """Returns the same board without its button: where nobody is to press it, looking at it four times a second
+        would be most of a simulated node's work."""
+        pins = {**self.pins.model_dump(), "consent_button": None}
+        return Board.model_validate({**self.model_dump(), "pins": pins})
 
-def _check_capabilities(used: dict[str, int]) -> None:
+
+def _check_capabilities(used: dict[str, int], chip: Chip) -> None:
     for name, pin in used.items():
-        if pin in FLASH_PINS or pin in ABSENT_PINS:
-            raise ValueError(f"pins: {name} on GPIO {pin}, which this chip uses itself or does not have")
-        if name in OUTPUTS and pin in INPUT_ONLY_PINS:
+        if pin in chip.taken or pin not in chip.pins:
+            raise ValueError(f"pins: {name} on GPIO {pin}, which the {chip.title} uses itself or does not have")
+        if name in OUTPUTS and pin in chip.input_only:
             raise ValueError(f"pins: {name} on GPIO {pin}, which has no output")
-    if used.get("battery_adc", 32) not in ADC1_PINS:
-        raise ValueError("pins: battery_adc has to be on ADC1 (GPIO 32-39), ADC2 stops while Wi-Fi runs")
-    if used.get("shock_interrupt", 32) not in RTC_PINS:
+    if used.get("battery_adc", min(chip.adc1)) not in chip.adc1:
+        raise ValueError(f"pins: battery_adc has to be on ADC1 ({_span(chip.adc1)}), ADC2 stops while Wi-Fi runs")
+    if used.get("shock_interrupt", min(chip.rtc)) not in chip.rtc:
         raise ValueError("pins: shock_interrupt has to be on an RTC pin, others do not wake the chip")
+
+
+def _span(pins: frozenset[int]) -> str:
+    return f"GPIO {min(pins)}-{max(pins)}"
 
 
 def names(folder: Path = BOARDS_DIR) -> list[str]:

@@ -1,5 +1,6 @@
-# Stands in for the ESP32 port's `esp32` (MicroPython 1.28): Partition alone, on the flash of `world.current`, with
-# the port's arguments, answers and OSError numbers. Only data partitions: there is no application to be found.
+# Stands in for the ESP32 port's `esp32` (MicroPython 1.28): Partition, on the flash of `world.current`, and what ends
+# light sleep, with the port's arguments, answers and OSError numbers. Which partitions there are is the world's
+# affair.
 
 import world
 from models.nor_flash import BLOCK_BYTES
@@ -9,8 +10,18 @@ EINVAL = 22
 ESP_ERR_INVALID_ARG = 0x102
 ESP_ERR_INVALID_SIZE = 0x104
 SUBTYPE_ANY = 0xFF
-SUBTYPE_UNDEFINED = 0x06  # of a data partition that is no filesystem
-FLASH_BYTES = 0x400000
+
+WAKEUP_ALL_LOW = False
+WAKEUP_ANY_HIGH = True
+
+
+def wake_on_ext0(pin, level):
+    world.current.wakes[pin.number] = int(level)
+
+
+def wake_on_gpio(pins, level):
+    for pin in pins:
+        world.current.wakes[pin.number] = int(level)
 
 
 def _error(code, name):
@@ -25,8 +36,8 @@ class Partition:
     TYPE_DATA = 1
 
     def __init__(self, id, block_size=BLOCK_BYTES):
-        if not isinstance(id, str):
-            raise ValueError("stand-in: by label only")
+        if id in (self.BOOT, self.RUNNING):
+            id = world.current.running
         if id not in world.current.flash:
             raise OSError(ENOENT)
         self._label = id
@@ -35,18 +46,16 @@ class Partition:
 
     @staticmethod
     def find(type=TYPE_APP, subtype=SUBTYPE_ANY, label=None, block_size=BLOCK_BYTES):
-        if type != Partition.TYPE_DATA or subtype not in (SUBTYPE_ANY, SUBTYPE_UNDEFINED):
-            return []
-        labels = [name for name in sorted(world.current.flash) if label is None or name == label]
-        return [Partition(name, block_size) for name in labels]
+        found = []
+        for name in world.current.labels():
+            kind, its_subtype, _ = world.current.entry(name)
+            if kind == type and subtype in (SUBTYPE_ANY, its_subtype) and label in (None, name):
+                found.append(Partition(name, block_size))
+        return found
 
     def info(self):
-        address = FLASH_BYTES
-        for name in sorted(world.current.flash):
-            address -= world.current.flash[name].size
-            if name == self._label:
-                break
-        return self.TYPE_DATA, SUBTYPE_UNDEFINED, address, self._flash.size, self._label, False
+        kind, subtype, address = world.current.entry(self._label)
+        return kind, subtype, address, self._flash.size, self._label, False
 
     def readblocks(self, block_num, buf, offset=0):
         at = block_num * self._block_size + offset

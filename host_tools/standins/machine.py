@@ -38,14 +38,17 @@ def reset():
     world.current.restart(HARD_RESET)
 
 
+def soft_reset():
+    raise SystemExit
+
+
 def lightsleep(ms):
-    world.current.advance(ms)
+    world.current.lightsleep(ms)
 
 
-def deepsleep(ms):
+def deepsleep(ms=None):
     """Ends in world.Restart, as the chip wakes by a reset."""
-    world.current.advance(ms)
-    world.current.restart(DEEPSLEEP_RESET)
+    world.current.deepsleep(ms)
 
 
 class Pin:
@@ -92,6 +95,20 @@ class Pin:
             world.current.interrupts[self.number] = lambda: handler(self)
         else:
             world.current.interrupts.pop(self.number, None)
+
+
+class Signal:
+    """A pin by what it does: on or off, whatever the level."""
+
+    def __init__(self, pin, invert=False):
+        self._pin = pin
+        self._invert = invert
+
+    def value(self, x=None):
+        if x is None:
+            return self._pin.value() ^ bool(self._invert)
+        self._pin.value(bool(x) != bool(self._invert))
+        return None
 
 
 class I2C:
@@ -193,6 +210,8 @@ class UART:
         return None if n is None else bytes(buf[:n])
 
     def write(self, buf):
+        if self._gps is not None:
+            self._gps.write(bytes(buf))
         return len(buf)
 
     def arrive(self, n, take):
@@ -210,6 +229,7 @@ class UART:
             self._gps.pump()
             if not self._gps.powered:
                 world.current.gps_reads_while_off += 1
+                world.current.note("reads_while_off", world.current.gps_reads_while_off)
 
 
 class ADC:

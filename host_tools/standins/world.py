@@ -6,6 +6,8 @@ import io
 import json
 import sys
 
+from models.axp import ADDRESS as AXP_ADDRESS
+from models.axp import Axp
 from models.battery import Battery
 from models.ds18b20 import Ds18b20
 from models.gps import Gps
@@ -16,6 +18,7 @@ from models.sht4x import Sht4x
 
 # Names as in boards/<board>/board.toml; numbers of the virtual board.
 PINS = {"onewire": 4, "shock_interrupt": 33, "battery_adc": 35, "gps_rx": 16, "gps_power": 25}
+PINS.update({"consent_button": 27, "led": 2})
 SENSORS = ("sht4x", "ds18b20", "lis3dh", "battery", "gps")
 FAULTS = {
     "sht4x": ("crc", "absent", "timeout"),
@@ -23,10 +26,13 @@ FAULTS = {
     "lis3dh": ("absent", "timeout"),
     "battery": ("absent", "timeout"),
     "gps": ("crc", "absent", "timeout"),  # wrong checksums; silent; no fix
+    "axp": ("absent", "timeout"),
 }
 PARTITIONS = {"pv_keys": 4}  # label of a flash partition -> its blocks of 4096 bytes
 # In the VM a partition lies in a file, so that the host sees what is written and can carry it to the next boot.
 FLASH_FOLDER = "/flash" if sys.platform == "webassembly" else None
+FLASH_BYTES = 0x400000
+DATA_UNDEFINED = (1, 0x06)  # type and subtype of a data partition that is no file system
 YEAR_2000_S = 946684800  # what a clock without a battery shows at power-on
 DEFAULT_MAC = "240ac4123456"
 
@@ -44,12 +50,17 @@ class World:
     humidity (m%RH), probe_temperature (mdegC), battery (mV): name of a recording, or an int that holds for ever;
     shocks: [[seconds after start, peak mg], ...] sorted, each with an optional direction [x, y, z] in 1/1000;
     gravity_mg; vibration_mg: what shakes the node all the time; nmea, nmea_index: names; gps_ttff_s, gps_baud;
+    ublox: what of it the receiver is, as models.ublox.KINDS;
+    power_chip: "axp192" or "axp2101", which then feeds the receiver in place of the pin gps_power;
     battery_divider: [numerator, denominator]; noise_seed; mac: hex; sht4x_address, lis3dh_address, sht4x_serial,
     ds18b20_serial; network: as the stand-in for it says; faults: [{sensor, kind, from_s, to_s}, ...], seconds after
-    start. partitions: as PARTITIONS; flash_faults: {label: [[nth, fault, part, times], ...]}, see
-    models.nor_flash.NorFlash.order; reset_cause, rtc_memory (hex): what an earlier boot left.
+    start. presses: [[from ms, to ms after start], ...] of the button, sorted. partitions: as PARTITIONS;
+    flash_faults: {label: [[nth, fault, part, times], ...]}, see models.nor_flash.NorFlash.order; reset_cause,
+    rtc_memory (hex): what an earlier boot left.
     Errors: ValueError for an impossible fault or sensor.
     """
+
+    running = None  # label of the application's partition, where the flash has one
 
     def __init__(self, spec, folder):
         self.spec = spec
@@ -58,6 +69,7 @@ class World:
         end_s = spec.get("end_unix_s")
         self._end_ms = None if end_s is None else (end_s - self.start_unix_s) * 1000
         self.elapsed_ms = 0
+        self.booted_ms = 0  # elapsed_ms at the boot that ticks are counted from
         self.reset_cause = spec.get("reset_cause", PWRON_RESET)
         self.rtc_memory = bytes.fromhex(spec.get("rtc_memory", ""))
         self.boots = 1
@@ -66,11 +78,15 @@ class World:
         self.uart_bytes_read = 0
         self.uart_bytes_dropped = 0
         self.levels = {}  # pin -> level that something drives it to
+        self.wakes = {}  # pin -> level that ends light sleep
+        self.noted = {}  # what the node shows, or does that it must not: see `note`
         self.interrupts = {}  # pin -> function to call on a rising edge
         self._watchdog_ms = 0
         self._fed_ms = 0
         self.pins = dict(PINS)
         self.pins.update(spec.get("pins", {}))
+        if spec.get("power_chip"):
+            self.pins.pop("gps_power", None)
         self._faults = spec.get("faults", ())
         self._check()
         self._fit(spec.get("sensors", ()))
@@ -95,6 +111,31 @@ class World:
                 self.restart(WDT_RESET)
             self.advance(target_ms - self.elapsed_ms)
 
+    def lightsleep(self, ms):
+        """The same, until a pin of `wakes` is at its level."""
+        self.advance(self._until_woken_ms(ms))
+
+    def _until_woken_ms(self, ms):
+        if self.wakes.get(self.pins.get("consent_button")) == 0:
+            for from_ms, to_ms in self.spec.get("presses", ()):
+                if to_ms > self.elapsed_ms:
+                    ms = min(ms, max(from_ms - self.elapsed_ms, 0))
+        if self.lis3dh is not None and self.wakes.get(self.pins.get("shock_interrupt")) == 1:
+            edge_ms = self.lis3dh.next_edge_ms(self.elapsed_ms + ms)
+            if self.lis3dh.int1():
+                ms = 0
+            elif edge_ms is not None:
+                ms = min(ms, edge_ms - self.elapsed_ms)
+        return ms
+
+    def pressed(self):
+        """Returns whether somebody holds the button down."""
+        return any(from_ms <= self.elapsed_ms < to_ms for from_ms, to_ms in self.spec.get("presses", ()))
+
+    def note(self, name, value):
+        """For who watches: "led" and "receiver" (its power) are on or off, "reads_while_off" of its line: a count."""
+        self.noted[name] = int(value)
+
     def mac(self):
         """Returns the chip's factory MAC, which is its Wi-Fi station's too: 6 bytes."""
         network = self.spec.get("network", {})
@@ -110,6 +151,7 @@ class World:
         self.reset_cause = cause
         self._watchdog_ms = 0
         self.interrupts = {}
+        self.wakes = {}
         for pin in list(self.levels):
             self.drive(pin, 0)
         self.levels = {}
@@ -126,6 +168,24 @@ class World:
 
         if hasattr(time, "set_unix_ms"):
             time.set_unix_ms(self.now_ms if self.spec.get("clock_set", False) else YEAR_2000_S * 1000)
+
+    def deepsleep(self, ms):
+        """The chip sleeps for `ms` and starts again; a chip without an end to its sleep has no stand-in."""
+        self.advance(ms)
+        self.restart(DEEPSLEEP_RESET)
+
+    def labels(self):
+        """Returns the labels of the flash's partitions, in the table's order."""
+        return sorted(self.flash)
+
+    def entry(self, label):
+        """Returns (type, subtype, address) of a flash partition: the first of the table stands last in the flash."""
+        address = FLASH_BYTES
+        for name in self.labels():
+            address -= self.flash[name].size
+            if name == label:
+                break
+        return DATA_UNDEFINED + (address,)
 
     def watch(self, timeout_ms):
         """Starts or feeds the watchdog: time may pass for timeout_ms until the next call."""
@@ -155,6 +215,8 @@ class World:
     def drive(self, pin, level):
         """The node sets an output pin."""
         self.levels[pin] = level
+        if pin == self.pins.get("led"):
+            self.note("led", level)
         if self.gps is not None and pin == self.pins.get("gps_power"):
             self.gps.power(bool(level))
 
@@ -162,6 +224,8 @@ class World:
         """Returns a pin's level; `idle`: what its pull resistor makes of it when nothing drives it."""
         if self.lis3dh is not None and pin == self.pins.get("shock_interrupt"):
             return self.lis3dh.int1()
+        if pin == self.pins.get("consent_button") and self.pressed():
+            return 0
         return self.levels.get(pin, idle)
 
     def _run(self, until_ms):
@@ -201,6 +265,8 @@ class World:
             self.i2c[self.spec.get("sht4x_address", 0x44)] = ("sht4x", Sht4x(self))
         if self.lis3dh is not None:
             self.i2c[self.spec.get("lis3dh_address", 0x18)] = ("lis3dh", self.lis3dh)
+        if self.spec.get("power_chip"):
+            self.i2c[AXP_ADDRESS] = ("axp", Axp(self, self.spec["power_chip"]))
 
 
 def reset(spec, folder):

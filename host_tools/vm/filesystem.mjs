@@ -34,8 +34,9 @@ export class FileSystem {
             return mknod(path, mode, dev);
         };
         fs.rename = (from, to) => {
+            const done = rename(from, to);
             this.record(to, Buffer.alloc(0));
-            return rename(from, to);
+            return done;
         };
     }
 

@@ -79,7 +79,7 @@ class Vm:
         self._seed = seed
         self._with_firmware = firmware
         self._with_standins = standins
-        self._sockets = Sockets(allow)
+        self._sockets = Sockets(frozenset(allow))
         self._process: NodeProcess | None = None
         self.flash_writes: list[tuple[str, bytes]] = []
 

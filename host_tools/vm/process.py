@@ -10,7 +10,7 @@ import contextlib
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -28,9 +28,9 @@ class VmError(PlumveilError):
 class NodeProcess:
     """One Node process that speaks frames on its stdin and stdout."""
 
-    def __init__(self, command: list[str | Path]) -> None:
+    def __init__(self, command: Sequence[str | Path], pass_fds: Sequence[int] = ()) -> None:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=pass_fds)
         self._stdin, self._stdout = cast(BinaryIO, self._process.stdin), cast(BinaryIO, self._process.stdout)
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._late_by_s: float | None = None

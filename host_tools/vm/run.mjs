@@ -5,55 +5,13 @@ import { randomFillSync } from "node:crypto";
 import { pathToFileURL } from "node:url";
 
 import { FileSystem } from "./filesystem.mjs";
-import { Link, packPath, unpackPath } from "./frames.mjs";
+import { Link, packPath } from "./frames.mjs";
+import { Output, serve } from "./requests.mjs";
 import { makeServices, seededBytes } from "./services.mjs";
 
 const STDIN = 0;
 const STDOUT = 1;
 const PYSTACK_WORDS = 8192;
-const OUTPUT_BYTES = 4096;
-const NEWLINE = 10;
-
-/** Collects what the VM prints, a byte at a time, and sends it on in lines. */
-class Output {
-    constructor(link) {
-        this.link = link;
-        this.buffer = Buffer.alloc(OUTPUT_BYTES);
-        this.used = 0;
-    }
-
-    add(bytes) {
-        for (const byte of bytes) {
-            this.buffer[this.used++] = byte;
-            if (byte === NEWLINE || this.used === OUTPUT_BYTES) {
-                this.flush();
-            }
-        }
-    }
-
-    flush() {
-        if (this.used > 0) {
-            this.link.write("O", this.buffer.subarray(0, this.used));
-            this.used = 0;
-        }
-    }
-}
-
-/** Runs an action of the VM and reports how it ended. A Python exception is an answer; any other is the VM's end. */
-function answer(link, output, action) {
-    let result = { type: "", error: "" };
-    try {
-        action();
-    } catch (error) {
-        if (error.name !== "PythonError") {
-            output.flush();
-            throw error;
-        }
-        result = { type: error.type, error: error.message };
-    }
-    output.flush();
-    link.write("D", Buffer.from(JSON.stringify(result)));
-}
 
 /** Calls a function of the VM from the top until it returns something false: only there can the VM collect garbage. */
 function repeat(mp, name) {
@@ -88,17 +46,6 @@ function handlers(link, mp, files, output) {
         },
         T: ({ text }) => files.walk(text, sendFile),
     };
-}
-
-function serve(link, handle, output) {
-    for (let frame = link.read(); frame !== null; frame = link.read()) {
-        const { kind, payload } = frame;
-        if (!(kind in handle)) {
-            throw new Error(`unknown frame ${kind}`);
-        }
-        const request = kind === "P" ? unpackPath(payload) : { text: payload.toString("utf8") };
-        answer(link, output, () => handle[kind](request));
-    }
 }
 
 async function main([modulePath, heapKib, seed]) {

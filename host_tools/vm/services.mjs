@@ -42,7 +42,7 @@ function aes(memory, keyAddr, keyLen, mode, ivAddr, srcAddr, dstAddr, n) {
 }
 
 /** A call that the host answers: [op u8][socket i32][argument i32][bytes] -> [result i32][bytes]. */
-function hostCall(link, op, id, argument, bytes) {
+export function hostCall(link, op, id, argument, bytes) {
     const head = Buffer.alloc(9);
     head.write(op, 0, "latin1");
     head.writeInt32BE(id, 1);
@@ -79,8 +79,11 @@ function socketCalls(link, memory) {
     };
 }
 
-/** All of `_vm`: link to the host, module() -> the Emscripten module, fill(view) -> random bytes into view. */
-export function makeServices(link, module, fill) {
+/**
+ * All of `_vm`: link to the host, module() -> the Emscripten module, fill(view) -> random bytes into view; extra: more
+ * calls, guarded like the rest.
+ */
+export function makeServices(link, module, fill, extra = {}) {
     // HEAPU8 is replaced when the VM's memory grows, so it is looked up for every use.
     const memory = (addr, n) => module().HEAPU8.subarray(addr >>> 0, (addr >>> 0) + n);
     const calls = {
@@ -95,6 +98,7 @@ export function makeServices(link, module, fill) {
         },
         real_us: () => Math.floor(performance.now() * 1000) & TICKS_MASK,
         ...socketCalls(link, memory),
+        ...extra,
     };
     for (const [name, call] of Object.entries(calls)) {
         calls[name] = (...args) => {

@@ -6,9 +6,10 @@ the caller did not list, never skip the check of a certificate or host name, and
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,10 +46,14 @@ class Traffic:
 
 
 class Sockets:
-    """The VM's sockets. `call` answers one request of the stand-ins with (result or negative errno, bytes)."""
+    """The VM's sockets. `call` answers one request of the stand-ins with (result or negative errno, bytes).
 
-    def __init__(self, allow: Iterable[tuple[str, int]]) -> None:
-        self._allow = frozenset(allow)
+    allow: the (host, port) that may be reached. record: whether `traffic` and `refused` are kept.
+    """
+
+    def __init__(self, allow: Container[tuple[str, int]], *, record: bool = True) -> None:
+        self._allow = allow
+        self._record = record
         self._open: dict[int, socket.socket] = {}
         self._ports: dict[int, int] = {}
         self._next_id = 1
@@ -75,6 +80,12 @@ class Sockets:
         except (KeyError, UnicodeError, OSError) as error:
             return -next(code for kind, code in _ERRNOS if isinstance(error, kind)), b""
 
+    def abort(self) -> None:
+        """Ends every wait on a socket; from any thread."""
+        for connection in list(self._open.values()):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Closes what the VM left open."""
         for connection in self._open.values():
@@ -84,7 +95,8 @@ class Sockets:
     def _connect(self, _number: int, timeout_ms: int, data: bytes) -> tuple[int, bytes]:
         address = (data[2:].decode(), int.from_bytes(data[:2], "big"))
         if address not in self._allow:
-            self.refused.append(address)
+            if self._record:
+                self.refused.append(address)
             return -EHOSTUNREACH, b""
         connection = socket.create_connection(address, timeout=_seconds(timeout_ms) or WAIT_MAX_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -129,7 +141,8 @@ class Sockets:
 
     def _note(self, direction: Literal["out", "in"], number: int, data: bytes) -> None:
         tls = isinstance(self._open[number], ssl.SSLSocket)
-        self.traffic.append(Traffic(direction, self._ports[number], tls, data))
+        if self._record:
+            self.traffic.append(Traffic(direction, self._ports[number], tls, data))
 
 
 def _seconds(timeout_ms: int) -> float:

@@ -1,7 +1,8 @@
 # A GPS receiver on a serial line: a power pin, a time to first fix, and a recorded log sent at the line's speed.
-# Silent without power; void until its first fix, whatever the recording says.
+# Silent without power; void until its first fix, whatever the recording says. A u-blox does as it is told.
 
 from models.inputs import u32
+from models.ublox import Ublox
 
 ENTRY_BYTES = 8
 LATE_MS = 1000  # a stretch that could not be sent within a second of its time is dropped whole
@@ -25,6 +26,14 @@ class Gps:
         self._at = 0  # next entry
         self._begin_ms = self._bytes = self._sent = self._offset = 0
         self._void = False
+        self._chunk = None  # what is sent in place of the log's bytes
+        self.ublox = Ublox(world.spec["ublox"]) if world.spec.get("ublox") else None
+
+    def write(self, data):
+        """The node sends something to the receiver."""
+        self.pump()
+        if self.powered and self.ublox is not None:
+            self.ublox.write(data)
 
     def power(self, on):
         """The power pin changes: what is on the line by now has arrived, the rest never will."""
@@ -32,7 +41,10 @@ class Gps:
             return
         self.pump()
         self.powered = on
+        self._world.note("receiver", on)
         self._bytes = self._sent = 0
+        if self.ublox is not None:
+            self.ublox.start()
         if on:
             self._on_ms = self._begin_ms = self._world.elapsed_ms
             self._at = self._first_entry(self._on_ms)
@@ -55,7 +67,9 @@ class Gps:
 
     def _take(self, n):
         # The next n bytes of the stretch, as they are on the line.
-        if self._void:
+        if self._chunk is not None:
+            data = self._chunk[self._sent : self._sent + n]
+        elif self._void:
             data = VOID[self._sent : self._sent + n]
         else:
             self._log.seek(self._offset + self._sent)
@@ -69,6 +83,12 @@ class Gps:
 
     def _next_stretch(self):
         free_ms = self._begin_ms + -(-self._bytes * 10000 // self.baud)
+        self._chunk = None
+        if self.ublox is not None and self.ublox.answers:
+            # Between two sentences.
+            self._send(max(free_ms, self._world.elapsed_ms), self.ublox.answers)
+            self.ublox.answers = b""
+            return True
         while self._at < self._entries:
             due_ms, offset, end = self._read_entry(self._at)
             if due_ms > self._world.elapsed_ms:
@@ -82,8 +102,15 @@ class Gps:
             self._void = due_ms < self._on_ms + ttff_ms or self._world.fault("gps") == "timeout"
             self._offset, self._sent = offset, 0
             self._bytes = len(VOID) if self._void else end - offset
+            if self.ublox is not None:
+                self._send(self._begin_ms, self.ublox.said(self._take(self._bytes)))
+                if not self._bytes:
+                    continue
             return True
         return False
+
+    def _send(self, begin_ms, chunk):
+        self._begin_ms, self._chunk, self._bytes, self._sent = begin_ms, chunk, len(chunk), 0
 
     def _first_entry(self, t_ms):
         """Returns the first entry due at t_ms or later."""

@@ -163,16 +163,20 @@ class MQTTClient:
             self._deliver(head, body)
         return head, body
 
-    def _read_packet(self, head):
+    # The frozen one has it under this name, and the firmware bounds it there.
+    def _recv_len(self):
         length = shift = 0
         while True:
             byte = self._exactly(1)[0]
             length |= (byte & 0x7F) << shift
             if not byte & 0x80:
-                break
+                return length
             shift += 7
             if shift > 21:
                 raise MQTTException("remaining length")
+
+    def _read_packet(self, head):
+        length = self._recv_len()
         if length > PACKET_MAX_BYTES:
             raise MQTTException("packet too long")
         return head, self._exactly(length)

@@ -53,11 +53,13 @@ def mktime(parts):
 
 
 def ticks_ms():
-    return _surroundings().elapsed_ms % TICKS_PERIOD
+    around = _surroundings()
+    return (around.elapsed_ms - around.booted_ms) % TICKS_PERIOD
 
 
 def ticks_us():
-    return (_surroundings().elapsed_ms * 1000 + _rest_us) % TICKS_PERIOD
+    around = _surroundings()
+    return ((around.elapsed_ms - around.booted_ms) * 1000 + _rest_us) % TICKS_PERIOD
 
 
 ticks_cpu = ticks_us
