@@ -1,0 +1,1 @@
+"""What is wrong with this machine or a node, what it means, and what to do."""
