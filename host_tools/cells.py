@@ -78,6 +78,14 @@ def box(tier: int, row: int, column: int) -> Box:
     return Box(south, west, north, east)
 
 
+def locate(lat_e6: int, lon_e6: int, tier: int) -> tuple[int, int, int]:
+    """The cell (tier, row, column) that a place in 1e-6 degree lies in; latitude -90 to 90 degrees."""
+    row = min((lat_e6 + HALF_LAT_E6) // lat_step_e6(tier), rows(tier) - 1)
+    # Of cells whose west edge is a ceiling, the last that begins no further east; 180 degrees is -180.
+    column = (lon_e6 + TURN_E6 // 2) % TURN_E6 * columns(tier, row) // TURN_E6
+    return tier, row, column
+
+
 def _polar(edges: Box) -> bool:
     return edges.east_e6 - edges.west_e6 == TURN_E6 and HALF_LAT_E6 in (edges.north_e6, -edges.south_e6)
 

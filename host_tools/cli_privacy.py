@@ -9,11 +9,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from host_tools import cli_privacy_attack
+
 OUT = Path("build/privacy")
 NODES_MIN, EPOCHS_MIN = 20, 2  # fewer tell nothing
 EPILOG = "Exit codes: 0 at most twice chance, 1 linked better or the run failed, 2 wrong usage, 130 interrupted."
 
-app = typer.Typer(help="How well pseudonyms keep.", no_args_is_help=True)
+app = typer.Typer(help="How well pseudonyms keep, and what positions give away.", no_args_is_help=True)
 
 
 def register(parent: typer.Typer) -> None:
@@ -23,7 +25,10 @@ def register(parent: typer.Typer) -> None:
 
 @app.callback()
 def _privacy() -> None:
-    """How well pseudonyms keep."""
+    """How well pseudonyms keep, and what positions give away."""
+
+
+app.command("attack", epilog=cli_privacy_attack.EPILOG)(cli_privacy_attack.attack)
 
 
 @app.command("link", epilog=EPILOG)

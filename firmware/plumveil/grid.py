@@ -9,23 +9,23 @@ TURN_E6 = 360000000
 # 111,319 m times the cosine of the latitude (WGS 84: the prime vertical radius is never below the equatorial one).
 M_PER_DEGREE_LAT = 110574
 M_PER_DEGREE_LON = 111319
-# floor(65536 * cos(d)) for d = 1..90 whole degrees, 16 bits each, big-endian.
-_COS16 = (
-    b"\xff\xf6\xff\xd8\xff\xa6\xff\x60\xff\x06\xfe\x98\xfe\x17\xfd\x82\xfc\xd9\xfc\x1c\xfb\x4b\xfa\x67"
-    b"\xf9\x70\xf8\x65\xf7\x46\xf6\x15\xf4\xd0\xf3\x78\xf2\x0d\xf0\x8f\xee\xff\xed\x5b\xeb\xa6\xe9\xde"
-    b"\xe8\x03\xe6\x17\xe4\x19\xe2\x08\xdf\xe7\xdd\xb3\xdb\x6f\xd9\x19\xd6\xb3\xd4\x3b\xd1\xb3\xcf\x1b"
-    b"\xcc\x73\xc9\xbb\xc6\xf3\xc4\x1b\xc1\x34\xbe\x3e\xbb\x39\xb8\x26\xb5\x04\xb1\xd5\xae\x97\xab\x4c"
-    b"\xa7\xf3\xa4\x8d\xa1\x1b\x9d\x9b\x9a\x10\x96\x79\x92\xd5\x8f\x27\x8b\x6d\x87\xa8\x83\xd9\x80\x00"
-    b"\x7c\x1c\x78\x2f\x74\x38\x70\x39\x6c\x30\x68\x1f\x64\x06\x5f\xe6\x5b\xbe\x57\x8e\x53\x58\x4f\x1b"
-    b"\x4a\xd8\x46\x90\x42\x41\x3d\xee\x39\x96\x35\x39\x30\xd8\x2c\x74\x28\x0c\x23\xa0\x1f\x32\x1a\xc2"
-    b"\x16\x4f\x11\xdb\x0d\x65\x08\xef\x04\x77\x00\x00"
-)
+_TWICE_COS_1 = 2198688333659  # cosine of a degree, 40 binary places
+_GIVEN_BACK = 4096
 
 
-def _cos16_at(degree):
-    if degree == 0:
-        return 65536
-    return _COS16[degree * 2 - 2] << 8 | _COS16[degree * 2 - 1]
+def _cosines():
+    # floor(65536 * cos(d)) for d = 0..90 whole degrees, by Chebyshev's cos(d + 1) = 2 cos(1) cos(d) - cos(d - 1).
+    # Rounding errors grow to 2**-28 at most, and half of that is given back: 0.5 and 0 are no less.
+    found = []
+    here = 1 << 40
+    then = _TWICE_COS_1 >> 1
+    for _ in range(91):
+        found.append(here + _GIVEN_BACK >> 24)
+        here, then = then, (then * _TWICE_COS_1 >> 40) - here
+    return found
+
+
+_COS16 = _cosines()
 
 
 def cos16(abs_lat_e6):
@@ -33,8 +33,8 @@ def cos16(abs_lat_e6):
     d, r = divmod(abs_lat_e6, 1000000)
     if d >= 90:
         return 0
-    here = _cos16_at(d)
-    return here - ((here - _cos16_at(d + 1)) * r + 999999) // 1000000
+    here = _COS16[d]
+    return here - ((here - _COS16[d + 1]) * r + 999999) // 1000000
 
 
 def lat_step_e6(tier):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from host_tools.boards import Board
 from host_tools.errors import PlumveilError
@@ -55,6 +55,7 @@ _ballast = bytearray(%(ballast_bytes)d)
 """
 _TURN = """
 _faults = []
+_grant = %(grant)r
 _step = app.step
 def _noted():
     try:
@@ -66,9 +67,12 @@ app.step = _noted
 def _reset():
     raise RuntimeError("the node gave up and reset itself")
 def _turn():
-    global _said_hour
+    global _grant, _said_hour
     # The VM collects garbage and the host hears of it between calls only; a few turns at a time are faster.
     for _ in range(8):
+        if _grant and app.clock.trusted():
+            app.desk.apply(_grant)
+            _grant = None
         loop.turn(app, _reset)
     if world.current.elapsed_ms // 3600000 != _said_hour:
         _said_hour = world.current.elapsed_ms // 3600000
@@ -78,10 +82,18 @@ def _turn():
 _HOLD_MAIN = "from plumveil import loop; loop.run = lambda app, reset: loop.forget()"
 _LEFT = """
 print()
-print(json.dumps([_faults, world.current.rtc_memory.hex(), time.time_ns() // 1000000 - _true_ms()]))
+print(json.dumps([_faults, world.current.rtc_memory.hex(), time.time_ns() // 1000000 - _true_ms(), not _grant]))
 """
 
 Progress = Callable[[], None]  # an hour of a node has passed; may raise to stop the run
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A node's files, and the grant that it is given once it knows the time."""
+
+    files: Provisioned
+    grant: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -107,16 +119,19 @@ class _Mark:
 
 @dataclass
 class _Carried:
-    """What one boot leaves to the next: files, RTC memory (hex), clock's error in ms."""
+    """What one boot leaves to the next: files, the grant that was not given yet, RTC memory (hex), clock's error in
+    ms."""
 
     files: dict[str, bytes]
+    grant: bytes | None
     rtc_memory: str = ""
     clock_error_ms: int = 0
 
 
-def live(plan: NodePlan, board: Board, node: Provisioned, network: Network, seed: int, progress: Progress) -> Trace:
+def live(plan: NodePlan, board: Board, node: Enrolled, network: Network, seed: int, progress: Progress) -> Trace:
     """Runs a node from its first boot to its end. Errors: PlumveilError when the firmware stops or a step fails."""
-    carried = _Carried({KEYS_FILE: node.slot_bytes, wire.FILE_CONFIG: node.config_bytes})
+    files = {KEYS_FILE: node.files.slot_bytes, wire.FILE_CONFIG: node.files.config_bytes}
+    carried = _Carried(files, node.grant)
     sessions: list[Session] = []
     host_names: list[tuple[int, str]] = []
     asked_time_ms: list[int] = []
@@ -151,13 +166,16 @@ def _boot(
             "clock_ms": 0 if powered_on else boot.start_ms + carried.clock_error_ms,
             "ballast_bytes": plan.ballast_bytes,
         }
-        for code in (_WATCH % numbers, _source(vm, "boot.py"), _HOLD_MAIN, _source(vm, "main.py"), _TURN):
+        turn = _TURN % {"grant": carried.grant}
+        for code in (_WATCH % numbers, _source(vm, "boot.py"), _HOLD_MAIN, _source(vm, "main.py"), turn):
             _run(vm, plan.name, code)
         ended = vm.loop("_turn", timeout_s=BOOT_TIMEOUT_S)
         # The world's end, where the power goes, is the only way out.
         if not ended.exited:
             raise PlumveilError(_failure(plan.name, ended.error))
-        faults, carried.rtc_memory, error_ms = json.loads(_run(vm, plan.name, _LEFT).strip().splitlines()[-1])
+        told = json.loads(_run(vm, plan.name, _LEFT).strip().splitlines()[-1])
+        faults, carried.rtc_memory, error_ms, granted = told
+        carried.grant = None if granted else carried.grant
         carried.clock_error_ms = error_ms + YEAR_2000_MS
         carried.files = {path: data for folder in CARRIED for path, data in vm.tree(folder).items()}
         if faults:

@@ -1,4 +1,4 @@
-"""What one holds who sees the wire and has the processor's keys of all four streams: per client id its sessions and
+"""What one holds who sees the wire and has the processor's keys of all streams: per client id its sessions and
 messages, opened, with all but the sensors' values.
 
 Must never look at a node's own secrets: what is seen here is opened with a processor's table.

@@ -12,25 +12,28 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest import mock
 
 from host_tools import boards
 from host_tools.boards import Board
 from host_tools.broker import EmbeddedBroker
+from host_tools.consent import grants
+from host_tools.consent.grants import Terms
 from host_tools.errors import PlumveilError
 from host_tools.keyring import KeyRing, TableRing
 from host_tools.keytable import make_table
+from host_tools.policy.profile import TIER_NAMES, Profile, load_profile
 from host_tools.privacy import linker, observe
 from host_tools.privacy.figures import Study
 from host_tools.privacy.fleet import START_DAY, NodePlan, make_fleet
-from host_tools.privacy.life import SSID, Trace, live
+from host_tools.privacy.life import SSID, Enrolled, Trace, live
 from host_tools.privacy.observe import Observation
-from host_tools.provision import TIER_NAMES, Consent, Network, Profile, Provisioned, load_profile, provision
+from host_tools.provision import Network, provision
 from plumveil import wire
 
 TENANT = "depot"
-PURPOSE = "simulated round"
+PURPOSE, NOTICE, WHO = "simulated round", "simulation 1", "simulation"
 TIER = "district"
 # Long intervals, so that a day of a node takes a moment; several batches a day, so that there is something to see.
 SCHEDULE = {"sample_s": 1800, "position_s": 43200, "device_s": 21600, "upload_s": 3600, "batch_max": 8}
@@ -63,7 +66,7 @@ def run(settings: Settings, progress: Progress) -> Study:
 
 def board() -> Board:
     """What every node of the fleet is fitted with: few sensors, for speed; what they say is not looked at."""
-    return boards.load("virtual").without("ds18b20", "lis3dh")
+    return boards.load("virtual").without("ds18b20", "lis3dh").unattended()
 
 
 def profile(health_mask: bool) -> Profile:
@@ -71,8 +74,8 @@ def profile(health_mask: bool) -> Profile:
     return load_profile("general").model_copy(update={**SCHEDULE, "limits": None, "health_mask": health_mask})
 
 
-def enrolled(plans: Sequence[NodePlan], network: Network, settings: Settings) -> list[Provisioned]:
-    """The nodes' files, each with a consent of its own; same seed, same secrets."""
+def enrolled(plans: Sequence[NodePlan], network: Network, settings: Settings) -> list[Enrolled]:
+    """The nodes' files and grants, each with a consent of its own; same seed, same secrets."""
     drawn = itertools.count()
 
     def token_bytes(count: int) -> bytes:
@@ -80,16 +83,19 @@ def enrolled(plans: Sequence[NodePlan], network: Network, settings: Settings) ->
 
     first_day = START_DAY - 1
     term = first_day * wire.EPOCH_S, (START_DAY + settings.epochs + 1) * wire.EPOCH_S
-    policy, fitted, tier = profile(settings.health_mask), board(), TIER_NAMES.index(TIER)
+    policy, fitted = profile(settings.health_mask), board()
+    given = Terms(TIER_NAMES.index(TIER), PURPOSE, NOTICE, WHO, *term)
+    nodes = []
     with mock.patch("secrets.token_bytes", token_bytes):
-        return [
-            provision(plan.name, TENANT, fitted, policy, network, first_day, Consent(1, tier, *term, PURPOSE))
-            for plan in plans
-        ]
+        for plan in plans:
+            files = provision(plan.name, TENANT, fitted, policy, network, first_day)
+            granted = grants.given_to(files.record, given, term[0])
+            nodes.append(Enrolled(replace(files, record=granted.node), granted.data))
+    return nodes
 
 
 def _live_all(
-    plans: Sequence[NodePlan], nodes: Sequence[Provisioned], network: Network, seed: int, progress: Progress
+    plans: Sequence[NodePlan], nodes: Sequence[Enrolled], network: Network, seed: int, progress: Progress
 ) -> list[Trace]:
     stop, lock, fitted = threading.Event(), threading.Lock(), board()
     hours = sum((boot.end_s * 1000 - boot.start_ms) / 3_600_000 for plan in plans for boot in plan.boots)
@@ -118,10 +124,10 @@ def _live_all(
 
 
 def _observed(
-    traces: Sequence[Trace], nodes: Sequence[Provisioned], epochs: int
+    traces: Sequence[Trace], nodes: Sequence[Enrolled], epochs: int
 ) -> tuple[list[Observation], list[Observation]]:
     """What a processor sees, and the same as the controller sees it."""
-    records = [node.record for node in nodes]
+    records = [node.files.record for node in nodes]
     days = range(START_DAY, START_DAY + epochs)
     table = make_table(records, range(len(wire.STREAMS)), days.start - 1, days.stop)
     seen = observe.observe(traces, records, TableRing(table), days)

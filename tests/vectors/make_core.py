@@ -18,6 +18,7 @@ PATH = Path(__file__).with_name("core.json")
 K_ID = bytes(range(32))
 K_CHAIN = bytes(range(32, 64))
 TENANT = "acme"
+RECEIPT_BYTES = 45
 SALT = bytes(range(200, 216))
 BOOT_SECRET = bytes(range(200, 232))
 CONSENT_SECRET = bytes(range(100, 132))
@@ -83,6 +84,7 @@ def key_cases() -> list[dict[str, Any]]:
                 "consent_reference": derive.consent_reference(id_secret, TENANT, CONSENT_SERIAL).hex(),
                 "health_mask": sorted(derive.health_mask(id_secret, TENANT, START_S).items()),
                 "drops_mask": derive.drops_mask(id_secret, TENANT, START_S),
+                "receipt_mask": derive.receipt_mask(id_secret, TENANT, SALT, RECEIPT_BYTES).hex(),
                 "key": key.hex(),
                 "common_iv": common_iv.hex(),
             }
@@ -112,9 +114,9 @@ def message_cases() -> dict[str, list[str]]:
             [(temperature, *spec[wire.F_TEMPERATURE]), (humidity, *spec[wire.F_HUMIDITY])]
         ),
     }
-    consent = {wire.K_TIME: START_S, wire.K_EVENT: wire.E_CONSENT, wire.K_ARGUMENT: 3}
-    alarm = {wire.K_TIME: START_S + 18000, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 81}
     reference = sender(wire.LOCATION).consent_reference(CONSENT_SERIAL)
+    consent = {wire.K_TIME: START_S, wire.K_EVENT: wire.E_CONSENT, wire.K_ARGUMENT: 3, wire.K_CONSENT: reference}
+    alarm = {wire.K_TIME: START_S + 18000, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 81}
     cell = {wire.K_TIME: START_S, wire.K_CELL: locate(49026566, 12065272, 3), wire.K_CONSENT: reference}
     own = sender(wire.DEVICE)
     health = {
@@ -127,6 +129,7 @@ def message_cases() -> dict[str, list[str]]:
         "location": [sealed(wire.LOCATION, 12, 0, cell)],
         "device": [sealed(wire.DEVICE, 12, 0, health)],
         "events": [sealed(wire.EVENTS, 12, 0, consent), sealed(wire.EVENTS, 17, 1, alarm)],
+        "dates": [],
     }
 
 

@@ -46,6 +46,7 @@ class Lis3dh:
         self._lost = False
         self._busy = False
         self._again = False
+        self.interrupt = None  # machine.Pin of INT1, where it is wired
 
     def read(self):
         # -> {F_SHOCK_PEAK: mg}: the largest |acceleration - gravity| since the last read. Of a shock that was latched

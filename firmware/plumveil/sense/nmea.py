@@ -1,11 +1,9 @@
 # Positions out of NMEA 0183, and nothing else: altitude, speed, course, time, satellites and precision are never
-# parsed. Must never hand out a position that the receiver does not vouch for, nor hold more than one sentence.
+# parsed, the date only compared. Must never hand out a position that the receiver does not vouch for, nor hold more
+# than one sentence.
 
 _SENTENCE_MAX = 96  # NMEA 0183 allows 82 with CR LF; receivers with seven decimals send more
 _FIELDS_MAX = 24
-_READ_BYTES = 128
-_POLL_MS = 100
-_STALE_READS = 64  # more than any receive buffer holds
 
 # Sentence formatters: the three letters after the talker.
 _RMC = 0x524D43
@@ -24,6 +22,10 @@ class Parser:
         self._lat_e6 = 0
         self._lon_e6 = 0
         self._valid = False
+        # Dates that RMC may have, as numbers ddmmyy; none: any. A receiver that has another date is not believed, and
+        # until it gave a right one the other kinds, which have none, are not either.
+        self.dates = []
+        self._dated = False
         # Sentences of the four kinds that were cut, overlong, failed their checksum or made no sense.
         self.bad_sentences = 0
 
@@ -66,7 +68,7 @@ class Parser:
         for i in range(_SENTENCE_MAX):
             self._line[i] = 0
         self._held = self._lat_e6 = self._lon_e6 = 0
-        self._valid = False
+        self._valid = self._dated = False
 
     def _wanted(self):
         # "$ttfff," of any talker; "$P" opens a maker's own sentences, and $PGRMC is no RMC.
@@ -86,6 +88,7 @@ class Parser:
         if kind == _RMC:
             at = 3
             vouched = self._letter(2, b"A") and self._mode(12)
+            self._dated = self._date(9)
         elif kind == _GLL:
             at = 1
             vouched = self._letter(6, b"A") and self._mode(7)
@@ -98,7 +101,7 @@ class Parser:
             vouched = self._modes(6)
         # The receiver's newest word counts: without a fix now, an earlier position is withdrawn.
         self._valid = False
-        if not vouched:
+        if not vouched or (self.dates and not self._dated):
             return True
         lat_e6 = self._degrees(at, 2, 90)
         lon_e6 = self._degrees(at + 2, 3, 180)
@@ -160,6 +163,17 @@ class Parser:
             used = used or self._line[i] != 78
         return used
 
+    def _date(self, field):
+        # Whether it is one of the dates.
+        n = self._bytes(field)
+        date = 0
+        for i in range(n):
+            digit = self._line[self._starts[field - 1] + i] - 48
+            if not 0 <= digit <= 9:
+                return False
+            date = date * 10 + digit
+        return n == 6 and date in self.dates
+
     def _degrees(self, field, whole, limit):
         # (d)ddmm[.mmm...] -> 1e-6 degree to the nearest, halves up; -1 when it is none or beyond limit degrees.
         line = self._line
@@ -197,61 +211,3 @@ def _hex(b):
         return b - 48
     b |= 32
     return b - 87 if 97 <= b <= 102 else 0x100
-
-
-class Receiver:
-    # uart: machine.UART; power: machine.Pin, high for on; clock: plumveil.clock.Clock; ttf_max_ms: longest search.
-    def __init__(self, uart, power, clock, ttf_max_ms):
-        self._uart = uart
-        self._power = power
-        self._clock = clock
-        self._ttf_max_ms = ttf_max_ms
-        self._parser = Parser()
-        self._buf = bytearray(_READ_BYTES)
-        power.value(0)
-
-    def fix(self):
-        # -> (lat_e6, lon_e6) in 1e-6 degree, or None when there was no fix in time, or no receiver. Powered and read
-        # only while this runs. Takes ttf_max_ms whatever comes: how soon there is a fix tells of sky and place.
-        started_ms = self._clock.ticks_ms()
-        try:
-            return self._powered()
-        finally:
-            left_ms = self._ttf_max_ms - self._clock.elapsed_ms(started_ms)
-            if left_ms > 0:
-                self._clock.sleep_ms(left_ms)
-
-    def _powered(self):
-        self._power.value(1)
-        try:
-            return self._search()
-        except OSError:
-            return None
-        finally:
-            self._power.value(0)
-            self._parser.wipe()
-            for i in range(_READ_BYTES):
-                self._buf[i] = 0
-
-    def take_bad(self):
-        # Sentences refused since the last call.
-        bad = self._parser.bad_sentences
-        self._parser.bad_sentences = 0
-        return bad
-
-    def _search(self):
-        started_ms = self._clock.ticks_ms()
-        # What the port received before this search is an old position.
-        for _ in range(_STALE_READS):
-            if not self._uart.readinto(self._buf):
-                break
-        while self._clock.elapsed_ms(started_ms) < self._ttf_max_ms:
-            n = self._uart.readinto(self._buf)
-            if not n:
-                self._clock.sleep_ms(_POLL_MS)
-                continue
-            self._parser.feed(self._buf, n)
-            fix = self._parser.take()
-            if fix is not None:
-                return fix
-        return None

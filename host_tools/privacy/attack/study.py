@@ -1,0 +1,152 @@
+"""A whole run: every mechanism tells of the same traces, every attacker is let loose on each.
+
+Same seed and traces, same figures. Must never hand a raw trace to an attacker but as the truth to measure it by,
+and as roads that others drove.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from host_tools.privacy.attack import (
+    averaging,
+    edges,
+    fingerprint,
+    generator,
+    peers,
+    reidentify,
+    roads,
+    trips,
+    utility,
+    zones,
+)
+from host_tools.privacy.attack.figures import Figure
+from host_tools.privacy.attack.ours import EVERY_S, Ours
+from host_tools.privacy.attack.told import Mechanism, Told
+from host_tools.privacy.attack.traces import Due, Scene
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much of it. places, fixes: parked nodes and how long each stands; homes, days: households and their time;
+    vehicles: at most so many of a scene; road_vehicles, slots: of them on known roads, and how long."""
+
+    seed: int = 1
+    places: int = 60
+    fixes: int = 1440
+    homes: int = 80
+    days: int = 7
+    vehicles: int = 1000
+    road_vehicles: int = 16
+    slots: int = 288
+    peers: bool = True
+
+
+QUICK = Settings(places=15, fixes=288, homes=24, days=3, vehicles=12, road_vehicles=4, slots=96)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mechanism's figures; ours: whether it is one of our modes, and which ("cells.area")."""
+
+    name: str
+    ours: str
+    figures: tuple[Figure, ...]
+
+    def get(self, key: str) -> Figure | None:
+        """The figure of that key."""
+        return next((figure for figure in self.figures if figure.key == key), None)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that came of it. scenes: name and number of vehicles of each."""
+
+    settings: Settings
+    scenes: tuple[tuple[str, int], ...]
+    rows: tuple[Row, ...]
+    faults: tuple[str, ...] = ()
+
+
+def run(
+    scenes: Sequence[Scene], tiers: Sequence[str], modes: Sequence[str], settings: Settings, progress: Progress
+) -> Study:
+    """Everything: our tiers in each mode, and the peers."""
+    own = [(f"{mode}.{tier}", Ours(tier, mode)) for mode in modes for tier in tiers]
+    everyone: list[tuple[str, Any]] = [*own, *(("", peer) for peer in peers.every() if settings.peers)]
+    scenes = [scene.first(settings.vehicles) for scene in scenes]
+    rng = np.random.default_rng(settings.seed)
+    lived = [generator.household(rng, settings.days, EVERY_S) for _ in range(settings.homes)]
+    rows = []
+    for number, (key, mechanism) in enumerate(everyone):
+        progress(mechanism.name, number / len(everyone))
+        figures = [
+            *averaging.attack(mechanism, settings.places, settings.fixes, EVERY_S, settings.seed),
+            *trips.homes(mechanism, lived, settings.seed),
+            *_on_traces(key, mechanism, scenes, settings),
+        ]
+        rows.append(Row(mechanism.name, key, tuple(figures)))
+    progress("", 1.0)
+    return Study(settings, tuple((scene.name, len(scene.traces)) for scene in scenes), tuple(rows))
+
+
+def _on_traces(key: str, mechanism: Mechanism, scenes: Sequence[Scene], settings: Settings) -> list[Figure]:
+    """Vehicles are compared with one another within the largest scene; each of the others is attacked by itself, its
+    figures under its name."""
+    largest = max(scenes, key=lambda scene: len(scene.traces))
+    figures: list[Figure] = []
+    runs = told_of(mechanism, largest, settings.seed)
+    figures += edges.attack(mechanism, runs, largest.frame, EVERY_S)
+    figures += trips.ends(runs, largest.frame)
+    figures += trips.depot(runs, largest.frame)
+    if len(largest.traces) > 1:
+        known = roads.known_roads(largest, slice(0, None, 2))
+        sought = runs[1::2][: settings.road_vehicles]
+        figures += roads.attack(mechanism, sought, known, largest.frame, settings.slots, settings.seed)
+        figures += _zones(key, mechanism, largest, settings)
+    figures += reidentify.attack(runs, largest.frame)
+    figures += fingerprint.attack(runs, largest.frame, settings.seed)
+    figures += utility.attack(runs, largest, settings.seed)
+    for scene in scenes:
+        if scene is not largest:
+            figures += [
+                replace(one, attack=f"{scene.name}: {one.attack}") for one in _alone(mechanism, scene, settings)
+            ]
+    return figures
+
+
+def _alone(mechanism: Mechanism, scene: Scene, settings: Settings) -> list[Figure]:
+    """What needs no other vehicle."""
+    runs = told_of(mechanism, scene, settings.seed)
+    return [
+        *edges.attack(mechanism, runs, scene.frame, EVERY_S),
+        *trips.ends(runs, scene.frame),
+        *utility.attack(runs, scene, settings.seed),
+    ]
+
+
+def told_of(mechanism: Mechanism, scene: Scene, seed: int) -> list[tuple[Due, Told]]:
+    """What is due of each vehicle, and what is told of it."""
+    rng = np.random.default_rng(seed)
+    dues = [trace.due(EVERY_S) for trace in scene.traces]
+    return [(due, mechanism.tell(due, rng)) for due in dues]
+
+
+def _zones(key: str, mechanism: Mechanism, scene: Scene, settings: Settings) -> list[Figure]:
+    """With zones in the policy; where a mechanism has none, they are cut out before it."""
+    chosen = zones.choose(scene, settings.seed, EVERY_S)
+    rng = np.random.default_rng(settings.seed)
+    if key:
+        mode, tier = key.split(".")
+        mechanism = Ours(tier, mode, chosen)
+    tells = []
+    for trace in scene.traces:
+        due = trace.due(EVERY_S)
+        tells.append(mechanism.tell(due if key else zones.outside(due, chosen), rng))
+    return zones.attack(tells, chosen)

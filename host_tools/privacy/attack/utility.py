@@ -1,0 +1,118 @@
+"""What remains useful to the customer: how far off a position is, whether an excursion is put into the right cell,
+whether the route can be told from its reports.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+
+from host_tools import cell_arrays
+from host_tools.policy.profile import TIER_NAMES
+from host_tools.privacy.attack import ground
+from host_tools.privacy.attack.figures import Figure, median, share
+from host_tools.privacy.attack.told import Told
+from host_tools.privacy.attack.traces import Due, Floats, Frame, Scene, epochs
+
+NAME = "utility"
+YARDSTICKS = ("area", "district", "region")
+SQUARE_M = 500.0
+BLUR = 2  # squares around a report that it may stand for
+
+Square = tuple[int, int]
+Plans = Mapping[str, Mapping[Square, set[int]]]
+
+
+def attack(runs: list[tuple[Due, Told]], scene: Scene, seed: int) -> list[Figure]:
+    """Errors at every slot; excursions (one in ten slots, drawn) put into the cell of the yardstick in which they
+    were; routes recognised, each day judged by the plans that the other vehicles' raw ways give."""
+    rng = np.random.default_rng(seed)
+    errors, hits, asked = [], Counter[str](), 0
+    for due, told in runs:
+        due = due.part(told.at(due.slots_s) >= 0)
+        if not len(due):
+            continue
+        now = told.points[told.at(due.slots_s)]
+        errors.append(ground.distances_m(scene.frame.metres(now), scene.frame.metres(due.degrees)))
+        drawn = rng.random(len(due)) < 0.1
+        asked += int(drawn.sum())
+        for tier in YARDSTICKS:
+            hits[tier] += int(np.sum(_same_cell(now[drawn], due.degrees[drawn], tier)))
+    return [
+        median(NAME, "error", errors),
+        median(NAME, "error, 95th percentile", errors, level=95),
+        *(share(NAME, f"excursions in the right {tier}", hits[tier], asked) for tier in YARDSTICKS),
+        _routes(runs, scene),
+    ]
+
+
+def _same_cell(one: Floats, other: Floats, tier: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    number = TIER_NAMES.index(tier)
+    cells = [
+        cell_arrays.locate(e6[:, 0], e6[:, 1], number)
+        for e6 in (np.round(points * 1e6).astype(np.int64) for points in (one, other))
+    ]
+    same = (cells[0][0] == cells[1][0]) & (cells[0][1] == cells[1][1])
+    return np.asarray(same)
+
+
+def _routes(runs: list[tuple[Due, Told]], scene: Scene) -> Figure:
+    """Days on one route alone, told to be on it."""
+    plans: dict[str, dict[Square, set[int]]] = defaultdict(lambda: defaultdict(set))
+    days: list[tuple[int, str, Told]] = []
+    for number, (trace, (_, told)) in enumerate(zip(scene.traces, runs, strict=True)):
+        if not trace.routes:
+            continue
+        names = np.array(trace.routes)
+        squares = _squares(np.stack((trace.lat_e6, trace.lon_e6), axis=-1) / 1e6, scene.frame)
+        for name, square in zip(trace.routes, squares, strict=True):
+            plans[name][square].add(number)
+        for day in np.unique(epochs(trace.times_s)).tolist():
+            driven = set(names[epochs(trace.times_s) == day].tolist())
+            mine = told.part(epochs(told.times_s) == day)
+            if len(driven) == 1 and len(mine):
+                days.append((number, driven.pop(), mine))
+    # A route that nobody else drives cannot be known from others.
+    known = [one for one in days if any(vehicles - {one[0]} for vehicles in plans[one[1]].values())]
+    wide = {name: _widened(squares) for name, squares in plans.items()}
+    right = sum(_likeliest(mine, number, plans, wide, scene.frame) == name for number, name, mine in known)
+    return share(NAME, "routes recognised", right, len(known))
+
+
+def _widened(squares: Mapping[Square, set[int]]) -> dict[Square, set[int]]:
+    """Which vehicles were within BLUR squares of each."""
+    found: dict[Square, set[int]] = defaultdict(set)
+    for square, vehicles in squares.items():
+        for near in _around(square):
+            found[near] |= vehicles
+    return found
+
+
+def _around(square: Square) -> list[Square]:
+    spread = range(-BLUR, BLUR + 1)
+    return [(square[0] + a, square[1] + b) for a in spread for b in spread]
+
+
+def _likeliest(
+    told: Told, number: int, plans: Plans, wide: Mapping[str, Mapping[Square, set[int]]], frame: Frame
+) -> str | None:
+    """The route of which most is near the reports, and which is near most of them (the product of both), by the plans
+    that vehicles other than this one give."""
+    reports = set(_squares(told.points, frame))
+    near = {square for report in reports for square in _around(report)}
+    nobody: set[int] = set()
+    best, name = -1.0, None
+    for route, squares in plans.items():
+        way = {square for square, vehicles in squares.items() if vehicles != {number}}
+        if way:
+            on = sum(bool(wide[route].get(report, nobody) - {number}) for report in reports)
+            score = on / len(reports) * len(way & near) / len(way)
+            if score > best:
+                best, name = score, route
+    return name
+
+
+def _squares(degrees: Floats, frame: Frame) -> list[Square]:
+    return [(north, east) for north, east in np.floor(frame.metres(degrees) / SQUARE_M).astype(int).tolist()]
