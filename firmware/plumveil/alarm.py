@@ -14,6 +14,8 @@ class Alarms:
     def __init__(self, limits):
         self._low, self._high, self._shock = limits or (None, None, None)
         self._active = None
+        # Whether there is an alarm: a limit of temperature crossed, or a shock at the last sample.
+        self.on = False
         self._margin = min(RETURN_MARGIN, (self._high - self._low) // 2) if limits else 0
 
     def check(self, coarse):
@@ -31,8 +33,10 @@ class Alarms:
             elif alarm != self._active:
                 self._active = alarm
                 events.append(event(coarse.t_s, alarm, t))
+        self.on = self._active is not None
         peak = values.get(wire.F_SHOCK_PEAK)
         if peak is not None and peak >= self._shock:
+            self.on = True
             events.append(event(coarse.t_s, wire.E_SHOCK, peak))
         return events
 

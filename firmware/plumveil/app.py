@@ -2,43 +2,48 @@
 # bound, so that mains and battery nodes live by the same step and a test can drive it under a virtual clock.
 
 from plumveil import wire
-from plumveil.errors import LinkDown, SensorFault
+from plumveil.errors import GrantRefused, LinkDown, SealRefused, SensorFault
+from plumveil.fixed import slot
 
 IDLE_MAX_MS = 60000  # longest sleep in one go, so that a clock set meanwhile is noticed
 RETRY_FIRST_S = 30  # first wait after a failed upload; doubles up to the upload interval
 
 
-def _slot(t_s, every_s):
-    # The start of the slot of every_s that t_s lies in: times that leave tell nothing of boots, waits and searches.
-    # Slots start anew at midnight, so that none reaches over from one epoch into the next.
-    return t_s - t_s % wire.EPOCH_S % every_s
-
-
 def _next_slot(t_s, every_s):
-    return min(_slot(t_s, every_s) + every_s, t_s - t_s % wire.EPOCH_S + wire.EPOCH_S)
+    return min(slot(t_s, every_s) + every_s, t_s - t_s % wire.EPOCH_S + wire.EPOCH_S)
 
 
 class App:
     # pipeline, policy, store, drops, clock, undated: see there; sensors: objects with read() -> {field id: raw int};
-    # health: the same, of the node itself; receiver: GPS or None; uplink: Uplink; random: os.urandom.
-    def __init__(self, pipeline, policy, store, drops, clock, undated, sensors, health, receiver, uplink, random):
+    # health: the same, of the node itself; receiver: GPS or None; uplink: Uplink; random: os.urandom; desk: Desk.
+    def __init__(
+        self, pipeline, policy, store, drops, clock, undated, sensors, health, receiver, uplink, random, desk
+    ):
         self.pipeline = pipeline
+        self.desk = desk
         self.policy = policy
         self.store = store
         self.drops = drops
         self.sensor_faults = 0
         self.failed_steps = 0
         self.failed_in_a_row = 0
+        self.trial = None  # until a good step: trial.Trial
+        self.next_s = 0  # Unix s at which the configuration loaded ahead is due; 0: there is none
+        self.route_until_s = 0  # Unix s from which nothing may be sent; 0: there is none
+        self.rest_ms = clock.sleep_ms  # how the time to the next step is spent
+        self.hand = None  # the technician's: Hand
         self.clock = clock
         self._undated = undated
         self._sensors = sensors
         self._health = health
         self._receiver = receiver
         self._uplink = uplink
+        uplink.obey = self._obey
         self._random = random
         self._due_s = {}
         self._retry_s = 0
         self._last_slot_s = 0
+        self._no_route = None  # day on which it was said that there is no way to send
 
     def step(self):
         # Does what is due -> milliseconds until the next thing is.
@@ -53,17 +58,24 @@ class App:
             self.pipeline.tick(t_s)
             self._take(t_s, values)
         self.pipeline.tick(now_s)
-        if self._due("sample", self.policy.sample_s, now_s) and self._take(now_s, None):
+        try:
+            self.desk.tick(now_s)
+        except SealRefused:
+            # On record in RAM: the next commit has it.
+            pass
+        alarms = self._take(now_s, None) if self._due("sample", self.policy.sample_s, now_s) else 0
+        if alarms:
             # An alarm does not wait for the next upload.
             self._upload(now_s, self._uplink.deliver, self.store)
         # Health before the position: how long a search takes must show nowhere.
         if self._due("device", self.policy.device_s, now_s):
-            self._report_health(_slot(now_s, self.policy.device_s))
-        if self._due("position", self.policy.position_s, now_s):
-            self.pipeline.take_position(now_s, True, self._receiver)
+            self._report_health(slot(now_s, self.policy.device_s))
+        if self._due("position", self.policy.position_s, now_s) or (alarms and self.policy.alarm_only):
+            self._take_position()
         # Today's messages and what other days left go out apart: sessions that meet are known for one node's.
         if self._turn_due("upload", now_s):
-            self._upload(now_s, self._uplink.deliver_one, self.store, self.pipeline.session())
+            must_listen = self.desk.state.grant is not None
+            self._upload(now_s, self._uplink.deliver_one, self.store, self.pipeline.session(), False, must_listen)
         if self._turn_due("rest", now_s):
             try:
                 self._deliver(self._uplink.deliver_one, self.store, self.pipeline.session(), True)
@@ -77,16 +89,6 @@ class App:
         # A planned stop: nothing stays open, and what can be delivered is.
         self.pipeline.close()
         self._upload(self.clock.now_s(), self._uplink.deliver, self.store)
-
-    def status(self):
-        # What the technician's tools show; counts and states only.
-        names = dict(wire.RULES)
-        return {
-            "dropped": {names[rule]: n for rule, n in self.drops.totals.items()},
-            "queued": self.store.count(),
-            "failed_steps": self.failed_steps,
-            "policy": self.policy.version,
-        }
 
     def _due(self, what, every_s, now_s):
         # True once per slot of every_s; slots are those of the day, so that they tell nothing of the boot.
@@ -108,7 +110,7 @@ class App:
 
     def _take(self, t_s, values):
         # One reading of every sensor -> alarms raised. values: None when they are to be read now.
-        slot_s = _slot(t_s, self.policy.sample_s)
+        slot_s = slot(t_s, self.policy.sample_s)
         if slot_s <= self._last_slot_s:
             # The clock was set back: these slots have their readings.
             self.drops.add(wire.R_CLOCK)
@@ -117,6 +119,15 @@ class App:
             self.drops.add(wire.R_MISSED, (slot_s - self._last_slot_s) // self.policy.sample_s - 1)
         self._last_slot_s = slot_s
         return self.pipeline.take(slot_s, self._read_sensors() if values is None else values)
+
+    def _take_position(self):
+        # By the time it is by now: what came before in this step may have taken long.
+        try:
+            self.pipeline.take_position(self.clock.now_s(), True, self._receiver, self.desk.tier)
+        except KeyboardInterrupt:
+            # Broken off by the technician: taken when he has done.
+            self._due_s["position"] = 0
+            raise
 
     def _read_sensors(self):
         values = {}
@@ -146,7 +157,31 @@ class App:
             self.clock.distrust()
         return self.clock.trusted()
 
+    def _obey(self, message):
+        # What the controller sent down.
+        try:
+            self.desk.command(message)
+        except (GrantRefused, SealRefused):
+            # Counted by the desk.
+            pass
+
+    def _may_send(self):
+        # False once the transfer's safeguard has ended, which is said once a day.
+        now_s = self.clock.now_s()
+        past_s = now_s - self.route_until_s
+        if not self.route_until_s or past_s < 0:
+            return True
+        day = now_s // wire.EPOCH_S
+        if day != self._no_route:
+            self._no_route = day
+            # No earlier than any other event so far.
+            t_s = max(slot(now_s, self.policy.sample_s), slot(now_s, wire.POSITION_TIME_S))
+            self.pipeline.no_route(t_s, past_s // wire.EPOCH_S + 1)
+        return False
+
     def _deliver(self, deliver, *what):
+        if not self._may_send():
+            return
         # The moment within the second would tell one clock from another.
         r = self._random(2)
         self.clock.sleep_ms((r[0] << 8 | r[1]) >> 6)
@@ -156,6 +191,10 @@ class App:
         try:
             self._deliver(deliver, *what)
             self._retry_s = 0
+        except KeyboardInterrupt:
+            # Broken off by the technician: done once he has finished.
+            self._due_s["upload"] = 0
+            raise
         except LinkDown:
             # Doubling, with jitter so that a fleet does not come back at once.
             self._retry_s = min(self._retry_s * 2 or RETRY_FIRST_S, self.policy.upload_s)

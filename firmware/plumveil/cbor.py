@@ -1,5 +1,6 @@
 # Deterministic CBOR (RFC 8949 section 4.2.1), the subset the wire uses: integers of 64 bits, byte and text strings,
 # arrays, maps with integer or text keys, false, true, null, and the tag of COSE_Encrypt0.
+# What is wrong stands beside each refusal, and not in it: nobody on a node reads it.
 # `loads` must never take a second encoding of anything, nor use stack or memory beyond what its input is long.
 
 from plumveil import wire
@@ -27,7 +28,7 @@ def _head(out, major, n):
         out.append(major << 5 | 24)
         out.append(n)
     elif n >> 32 >> 32:
-        raise Malformed("cbor: integer too large")
+        raise Malformed  # integer too large
     else:
         power = 1 if n < 0x10000 else 3 if n >> 32 else 2
         out.append(major << 5 | 24 | power)
@@ -66,7 +67,7 @@ def put(out, obj):
         _head(out, 6, obj.tag)
         put(out, obj.value)
     else:
-        raise Malformed("cbor: type")
+        raise Malformed  # type
 
 
 def _put_map(out, obj):
@@ -94,7 +95,7 @@ def _put_items(out, obj):
 
 def _key(first):
     if first >> 5 not in (0, 1, 3):
-        raise Malformed("cbor: map key")
+        raise Malformed  # map key
 
 
 # The one item `data` holds: arrays come as lists, maps as dicts, a tag as Tagged. Malformed when `data` is not whole,
@@ -103,7 +104,7 @@ def loads(data, depth_max=wire.CBOR_DEPTH_MAX):
     data = bytes(data)
     obj, at = _item(data, 0, depth_max)
     if at != len(data):
-        raise Malformed("cbor: bytes left over")
+        raise Malformed  # bytes left over
     return obj
 
 
@@ -116,22 +117,22 @@ def _item(data, at, depth):
         return -1 - n, at
     if major == 7:
         if not 20 <= n <= 22:
-            raise Malformed("cbor: float or simple value")
+            raise Malformed  # float or simple value
         return (False, True, None)[n - 20], at
     if major == 6:
         # An array must follow (RFC 9052 section 2), so that tags cannot nest.
         if n != wire.COSE_TAG_ENCRYPT0 or at >= len(data) or data[at] >> 5 != 4:
-            raise Malformed("cbor: tag")
+            raise Malformed  # tag
         obj, at = _item(data, at, depth)
         return Tagged(n, obj), at
     # Every item of an array or map takes a byte at least.
     if n > len(data) - at:
-        raise Malformed("cbor: cut short")
+        raise Malformed  # cut short
     if major < 4:
         end = at + n
         return (data[at:end] if major == 2 else _text(data[at:end])), end
     if depth < 1:
-        raise Malformed("cbor: too deep")
+        raise Malformed  # too deep
     if major == 5:
         return _map(data, at, n, depth - 1)
     items = []
@@ -150,7 +151,7 @@ def _map(data, at, n, depth):
         _key(data[start])
         # Bytewise order of the encoded keys; equal ones fall out with it.
         if data[start:at] <= last:
-            raise Malformed("cbor: map order")
+            raise Malformed  # map order
         last = data[start:at]
         items[key], at = _item(data, at, depth)
     return items, at
@@ -159,20 +160,20 @@ def _map(data, at, n, depth):
 # -> (major type, argument, offset behind the head)
 def _read_head(data, at):
     if at >= len(data):
-        raise Malformed("cbor: cut short")
+        raise Malformed  # cut short
     major = data[at] >> 5
     n = data[at] & 31
     at += 1
     if n > 23:
         size = 1 << (n - 24)
         if size > 8:
-            raise Malformed("cbor: indefinite or reserved length")
+            raise Malformed  # indefinite or reserved length
         if size > len(data) - at:
-            raise Malformed("cbor: cut short")
+            raise Malformed  # cut short
         n = int.from_bytes(data[at : at + size], "big")
         at += size
         if n < 24 or (size > 1 and not n >> 4 * size):
-            raise Malformed("cbor: not the shortest form")
+            raise Malformed  # not the shortest form
     return major, n, at
 
 
@@ -189,5 +190,5 @@ def _text(data):
     except UnicodeError:
         size = -1
     if size != len(data):
-        raise Malformed("cbor: text is not UTF-8")
+        raise Malformed  # text is not UTF-8
     return text

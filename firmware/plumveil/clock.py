@@ -17,6 +17,8 @@ class Clock:
         self._epoch_year = time.gmtime(0)[0]
         self._last_ms = time.ticks_ms()
         self._up_s = 0
+        # A wait, and a call that waits, which the technician at the node may break off: plumveil.hand's.
+        self.wait_ms = self.heard = None
 
     def now_s(self):
         return fixed.unix_s(self._time.time(), self._epoch_year)
@@ -39,6 +41,14 @@ class Clock:
         if len(kept) != len(_SEEN) + _TIME_BYTES or kept[: len(_SEEN)] != _SEEN:
             return None
         return int.from_bytes(kept[len(_SEEN) :], "big")
+
+    def dates(self):
+        # Yesterday, today and tomorrow as the number that NMEA writes, ddmmyy; none without trusted time.
+        found = []
+        for days in (-1, 0, 1) if self.trusted() else ():
+            t = self._time.gmtime(int(self._time.time()) + days * wire.EPOCH_S)
+            found.append(t[2] * 10000 + t[1] * 100 + t[0] % 100)
+        return found
 
     def distrust(self):
         self._memory(b"")

@@ -28,9 +28,9 @@ def enc_structure(protected, external_aad):
 # has no leading zero byte, and zero is one byte (as in RFC 8613 section 5).
 def encrypt0(ccm, common_iv, partial_iv, kid, header, external_aad, plaintext):
     if ccm.key_bytes != wire.KEY_BYTES or len(common_iv) != wire.NONCE_BYTES:
-        raise SealRefused("key or common IV length")
+        raise SealRefused("key")
     if partial_iv >> 8 * wire.PARTIAL_IV_MAX_BYTES:  # not 0 below zero either
-        raise SealRefused("partial IV")
+        raise SealRefused("counter")
     size = 1
     while partial_iv >> 8 * size:
         size += 1

@@ -24,9 +24,13 @@ class SensorFault(PlumveilError):
 class ConfigError(PlumveilError):
     """The node's configuration or secrets are missing, corrupt or outside their limits."""
 
+    advice = "provision this node again"
+
 
 class SelfTestFailed(PlumveilError):
     """A known-answer test failed at boot: this node's cryptography is not to be trusted with a message or a key."""
+
+    advice = "this node seals nothing; restart it, and replace the board if that does not help"
 
 
 class SealRefused(PlumveilError):
@@ -37,5 +41,17 @@ class StoreFull(PlumveilError):
     """The queue has no room left even after its bound was enforced."""
 
 
+class GrantRefused(PlumveilError):
+    """A grant or a command is not believed, and nothing has changed; `reason` is one of terms.REFUSALS."""
+
+    def __init__(self, reason):
+        super().__init__("refused")
+        self.reason = reason
+
+
 class LinkDown(PlumveilError):
     """Network, broker or TLS is not there; what was queued stays queued."""
+
+
+class ButtonHeld(KeyboardInterrupt):
+    """The technician held the button down: consent is taken back. Breaks off a wait, as Ctrl-C does."""

@@ -1,6 +1,7 @@
 # Integer fixed point: rounding, clamping, bit widths, epoch conversion. No floats: an ESP32's are single
 # precision, off by 128 s on a Unix time and by 1.7 m on a longitude.
 
+DAY_S = 86400
 EPOCH_2000_S = 946684800  # Unix time of 2000-01-01T00:00:00Z, the epoch of the ESP32 port
 
 
@@ -32,6 +33,12 @@ def isqrt(n):
         if y >= x:
             return x
         x = y
+
+
+def slot(t_s, every_s):
+    # The start of the slot of every_s that t_s lies in: times that leave tell nothing of boots, waits and searches.
+    # Slots start anew at midnight, so that none reaches over from one epoch into the next.
+    return t_s - t_s % DAY_S % every_s
 
 
 def unix_s(t_s, epoch_year):

@@ -2,7 +2,7 @@
 # each once for ever: whatever a pair rests on stands on flash before it is used, and what it leaves behind is erased.
 # Goes forward only.
 
-from plumveil import cbor, crypto, wire
+from plumveil import cbor, crypto, terms, wire
 from plumveil.errors import SealRefused
 
 CEILING = 64  # partial IVs allowed ahead with one commit
@@ -55,7 +55,7 @@ class KeyChain:
     # vault: Vault; state: KeyState, as loaded from it; random_bytes: 32 fresh random bytes of this boot.
     def __init__(self, vault, state, random_bytes):
         if len(random_bytes) != wire.KEY_BYTES:
-            raise SealRefused("random bytes")
+            raise SealRefused("keys")
         self._vault = vault
         self._state = state
         # A generator that gives the same bytes at every boot still makes another secret of another pool.
@@ -83,6 +83,10 @@ class KeyChain:
     def names_secret(self):
         return self._state.names
 
+    def place_key(self):
+        # What positions are moved by: the node's own for ever, so that no number of epochs averages it away.
+        return crypto.hkdf(self._state.k_config, cbor.dumps([wire.L_PLACE]))
+
     def epoch_at(self, t_s):
         return t_s // wire.EPOCH_S - self._state.epoch0_day + self._state.ahead
 
@@ -90,56 +94,62 @@ class KeyChain:
         # False when the clock that says t_s runs too far ahead to be followed.
         return self.epoch_at(t_s) - self._state.epoch <= wire.EPOCH_JUMP_MAX
 
+    def leaves(self, t_s):
+        # True when t_s is of another epoch than the one in force, and can be followed there.
+        epoch = self.epoch_at(t_s)
+        if epoch < self._state.epoch:
+            return t_s + BACK_MAX_S < self._state.day() * wire.EPOCH_S
+        return epoch > self._state.epoch and self.reaches(t_s)
+
     def advance(self, t_s):
         # Takes the chains to t_s, so that no secret of a past step is kept. SealRefused when that could not be made
         # durable, or the time is none to follow.
         if not self.reaches(t_s):
-            raise SealRefused("clock ran ahead")
+            raise SealRefused("clock")
         epoch = self.epoch_at(t_s)
         if epoch < self._state.epoch:
             self._fall_behind(t_s, self._state.epoch - epoch)
-        else:
-            self._go_to(epoch, t_s % wire.EPOCH_S // wire.STEP_S)
+            epoch = self._state.epoch + 1
+        self._go_to(epoch, t_s % wire.EPOCH_S // wire.STEP_S)
 
     def _fall_behind(self, t_s, epochs):
-        # The clock was set back. An epoch once left is not taken up again: the calendar falls behind instead.
-        state = self._state
-        if t_s + BACK_MAX_S >= state.day() * wire.EPOCH_S:
-            raise SealRefused("clock ran back over midnight")
-        if state.ahead + epochs > wire.EPOCHS_AHEAD_MAX:
-            raise SealRefused("too many epochs burned")
-        state.ahead += epochs
-        self._commit()
+        # The clock was set back. An epoch once left is not taken up again, and the one in force was another day's:
+        # the calendar falls behind instead.
+        if not self.leaves(t_s):
+            raise SealRefused("clock")
+        if self._state.ahead + epochs >= wire.EPOCHS_AHEAD_MAX:
+            raise SealRefused("clock")
+        self._state.ahead += epochs + 1
 
     def _go_to(self, epoch, step):
         state = self._state
         at = state.epoch, state.step
         while state.epoch < epoch:
             # C[e+1] is what the slot holds: its streams' secrets and C[e+2] take its place.
-            state.streams = [stream_secret(state.chain, stream) for stream in range(len(wire.STREAMS))]
+            state.streams = [stream_secret(state.chain, stream) for stream in range(wire.STREAM_COUNT)]
             state.chain = next_secret(state.chain)
             state.names = next_secret(state.names)
             state.epoch += 1
             state.step = 0
-            self._next = [0] * len(wire.STREAMS)
+            self._next = [0] * wire.STREAM_COUNT
         while state.step < step:
             state.streams = [step_secret(secret) for secret in state.streams]
             state.step += 1
         if at != (state.epoch, state.step):
-            self._commit()
+            self.commit()
         elif not self._durable:
-            self._commit()
+            self.commit()
 
     def seal(self, stream, consent_secret=b""):
         # -> (Seal, partial IV) for one message of `stream` in the epoch in force. SealRefused when there is none.
         # consent_secret: 32 bytes for the location stream.
         if len(consent_secret) != (wire.KEY_BYTES if stream == wire.LOCATION else 0):
-            raise SealRefused("consent secret")
+            raise SealRefused("consent")
         n = self._next[stream]
         if n > wire.PARTIAL_IV_MAX:
-            raise SealRefused("partial IVs used up")
+            raise SealRefused("counter")
         if not self._durable or n >= self._state.counters[stream]:
-            self._commit()
+            self.commit()
         self._next[stream] = n + 1
         seal = self._seals.get(stream)
         if seal is None or seal.consent_secret != consent_secret:
@@ -154,7 +164,11 @@ class KeyChain:
         salt = message_salt(self._boot_secret, state.epoch, stream)
         return Seal(state.step, salt, secret, consent_secret)
 
-    def _commit(self):
+    def receipt_salt(self, entry):
+        # 16 bytes that no other boot and no other entry of the log has.
+        return crypto.hkdf(self._boot_secret, cbor.dumps([terms.L_RECEIPT, entry]), n=terms.RECEIPT_SALT_BYTES)
+
+    def commit(self):
         # What is in RAM becomes what is on flash, and only then may be used. Each commit raises the counters'
         # ceilings: the hours' commits then leave none to be made while something is sealed.
         self._durable = False

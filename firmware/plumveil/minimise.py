@@ -14,11 +14,13 @@ def _to_step(unit, step, low, high):
 
 
 class Minimiser:
-    # policy: the Policy in force; drops: Drops.
-    def __init__(self, policy, drops):
+    # policy: the Policy in force; drops: Drops; place_key: () -> the key that positions are moved by.
+    def __init__(self, policy, drops, place_key):
+        self._policy = policy
+        self._place_key = place_key
         self._drops = drops
         # By stream: {field id: (raw per unit, twice that, lowest, highest, step)}.
-        self._rules = [{} for _ in wire.STREAMS]
+        self._rules = [{} for _ in range(wire.STREAM_COUNT)]
         for field in policy.fields:
             row = field_row(field)
             self._rules[row[2]][field] = (row[3], row[3] * 2, row[4], row[5], policy.fields[field])
@@ -44,10 +46,25 @@ class Minimiser:
         return Coarse(stream, reading.t_s, values)
 
     def position(self, fix, tier, serial, held):
-        # Fix -> (Coarse or None, its cell). held: HeldCell. None: the held cell still holds and was reported before.
-        cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held.cell)
+        # Fix -> (Coarse or None, its cell). held: HeldCell. None: the held cell still holds and was reported before,
+        # or nothing is to be reported from there.
+        scale_m = self._policy.scatter_m
+        if scale_m:
+            from plumveil import scatter
+
+            cell = scatter.cell_for(fix.lat_e6, fix.lon_e6, tier, held.cell, scale_m, self._place_key())
+        else:
+            cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held.cell)
+        for zone in self._policy.zones:
+            # A cell held from before there was this zone is no way around it.
+            if zone == cell or zone == grid.locate(fix.lat_e6, fix.lon_e6, zone[0]):
+                self._drops.add(wire.R_ZONE)
+                return None, cell
         if cell is held.under(serial):
             self._drops.add(wire.R_SAME_CELL)
+            return None, cell
+        if scale_m and held.told(fix.t_s) >= self._policy.scatter_day:
+            self._drops.add(wire.R_BUDGET)
             return None, cell
         t_s = fix.t_s - fix.t_s % wire.POSITION_TIME_S
         return Coarse(wire.LOCATION, t_s, {wire.K_CELL: cell, wire.K_CONSENT: serial}), cell

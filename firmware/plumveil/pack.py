@@ -102,8 +102,8 @@ class Packer:
         return done
 
     def close_before(self, t_s):
-        # -> [Sealed]: an open batch of an earlier epoch than t_s is closed, while its keys are still there.
-        if self._batch is not None and self._batch.epoch < self._keys.epoch_at(t_s) and self._keys.reaches(t_s):
+        # -> [Sealed]: an open batch of another epoch than that of t_s is closed, while its keys are still there.
+        if self._batch is not None and self._keys.leaves(t_s):
             return self.close()
         return ()
 
@@ -112,7 +112,7 @@ class Packer:
 
     def _seal(self, stream, epoch, body, consent_secret=b""):
         if epoch != self._keys.epoch:
-            raise SealRefused("not in the epoch in force")
+            raise SealRefused("clock")
         seal, partial_iv = self._keys.seal(stream, consent_secret)
         pseudonym = self._pseudonyms.stream(stream)
         version = self._policy.version

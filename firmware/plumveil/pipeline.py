@@ -7,12 +7,15 @@
 
 from plumveil import alarm, wire
 from plumveil.errors import Rejected, SealRefused, StoreFull
+from plumveil.fixed import slot
 from plumveil.trust import Coarse, Fix, Reading
 
 
 class Pipeline:
-    # The stages, made by plumveil.service. keys: KeyChain; held: HeldCell of the location stage.
-    def __init__(self, consent, minimiser, alarms, keys, pseudonyms, packer, store, drops, held):
+    # The stages, made by plumveil.service. keys: KeyChain; held: HeldCell of the location stage; policy: the one in
+    # force.
+    def __init__(self, consent, minimiser, alarms, keys, pseudonyms, packer, store, drops, held, policy):
+        self._policy = policy
         self._keys = keys
         self._consent = consent
         self._minimiser = minimiser
@@ -22,8 +25,10 @@ class Pipeline:
         self._store = store
         self._drops = drops
         self._held = held
-        self._tier = wire.TIER_OFF
+        self._said = wire.TIER_OFF, 0, 0
         self._hour = None
+        # The epoch in which expiry was seen to, and the day told where dates are split off.
+        self._epoch = None
         # Epochs ahead of the calendar, as said since this boot: a cut may have come before it was said.
         self._ahead = 0
 
@@ -36,10 +41,10 @@ class Pipeline:
             self._out(event)
         return len(events)
 
-    def take_position(self, t_s, clock_trusted, receiver):
+    def take_position(self, t_s, clock_trusted, receiver, tier_now=None):
         # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an
         # object with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has
-        # none.
+        # none. tier_now: () -> tier in force once the search is over; None where no time passes.
         tier = self._consent.tier(t_s, clock_trusted)
         self._say_consent(t_s, tier)
         if tier == wire.TIER_OFF:
@@ -49,16 +54,26 @@ class Pipeline:
         if tier == wire.TIER_OFF:
             self._drops.add(wire.R_NO_CONSENT)
             return
+        policy = self._policy
+        slot_s = slot(t_s, policy.position_s)
+        if (
+            not policy.open_at(t_s)
+            or (policy.alarm_only and not self._alarms.on)
+            # However many alarms there are: one a slot.
+            or slot_s == self._held.slot_s
+        ):
+            self._drops.add(wire.R_NOT_NOW)
+            return
         position = receiver.fix()
         self._drops.add(wire.R_BAD_SENTENCE, receiver.take_bad())
-        if position is None:
-            self._drops.add(wire.R_NO_FIX)
+        if position is None or (tier_now and not tier_now()):
+            self._drops.add(wire.R_NO_CONSENT if position else wire.R_NO_FIX)
             return
         fix = Fix(t_s, position[0], position[1])
         serial = self._consent.serial
         coarse, cell = self._minimiser.position(fix, tier, serial, self._held)
         if coarse is not None and self._out(coarse, self._consent.secret):
-            self._held.hold(cell, serial)
+            self._held.hold(cell, serial, slot_s)
 
     def take_health(self, t_s, values):
         # Health values {field id: raw int}, and with them the count of what was dropped -> whether they got through.
@@ -83,9 +98,20 @@ class Pipeline:
             # Asked again at the next tick; what cannot be sealed meanwhile is counted as it comes.
             return
         self._hour = hour
+        if self._epoch != self._keys.epoch:
+            self._new_epoch(t_s - t_s % wire.EPOCH_S)
         ahead = self._keys.ahead
         if ahead != self._ahead and self._say(t_s - t_s % wire.STEP_S, wire.E_EPOCHS_AHEAD, ahead):
             self._ahead = ahead
+
+    def _new_epoch(self, day_s):
+        self._store.expire(self._keys.epoch, self._policy.retention)
+        if not self._policy.split_dates or self._out(Coarse(wire.DATES, day_s, {})):
+            self._epoch = self._keys.epoch
+
+    def no_route(self, t_s, days):
+        # Nothing may be sent for so many days: says so once there is a way again.
+        self._say(t_s, wire.E_NO_ROUTE, 0 if self._policy.split_dates else days)
 
     def follows(self, t_s):
         # False when the key chains will not go to t_s: the clock runs too far ahead.
@@ -103,10 +129,21 @@ class Pipeline:
         except SealRefused:
             self._drops.add(wire.R_KEYS)
 
+    def receipt(self, t_s, kind, entry):
+        # An entry of the node's log, as bytes -> whether it got through.
+        coarse = alarm.event(t_s - t_s % wire.STEP_S, wire.E_RECEIPT, kind)
+        coarse.values[wire.K_RECEIPT] = entry
+        return self._out(coarse)
+
     def _say_consent(self, t_s, tier):
-        if tier != self._tier:
-            self._tier = tier
-            self._say(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
+        # On every change, and once an epoch beside its positions: what stands for the consent there is new in each.
+        now = (tier, self._consent.serial, self._keys.epoch) if tier else (tier, 0, 0)
+        if now != self._said:
+            coarse = alarm.event(t_s - t_s % wire.POSITION_TIME_S, wire.E_CONSENT, tier)
+            if tier:
+                coarse.values[wire.K_CONSENT] = self._consent.serial
+            if self._out(coarse):
+                self._said = now
 
     def _say(self, t_s, event, argument):
         # An event that is not an alarm: wire.E_* -> whether it got through.

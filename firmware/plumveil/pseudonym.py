@@ -3,8 +3,8 @@
 
 from binascii import hexlify
 
-from plumveil import cbor, wire
-from plumveil.crypto import hmac_sha256
+from plumveil import cbor, terms, wire
+from plumveil.crypto import hkdf, hmac_sha256
 from plumveil.errors import Rejected
 from plumveil.trust import Record
 
@@ -12,12 +12,13 @@ HOST_NAME_BYTES = 6  # twelve letters of a name
 
 
 class Pseudonyms:
-    # keys: KeyChain, whose epoch is today's; mask_health: the policy says so.
-    def __init__(self, keys, mask_health):
+    # keys: KeyChain, whose epoch is today's; mask_health, split_dates: the policy says so.
+    def __init__(self, keys, mask_health, split_dates=False):
         self._keys = keys
+        self._split_dates = split_dates
         self._mask_health = mask_health
         self._epoch = None
-        # Names of the epoch in use, by label and stream.
+        # Names of the epoch in use, by label and stream or serial.
         self._names = {}
 
     def record(self, coarse):
@@ -26,17 +27,20 @@ class Pseudonyms:
         if epoch != self._keys.epoch:
             raise Rejected("clock")
         values = coarse.values
-        if coarse.stream == wire.LOCATION:
-            # The serial would tell one epoch's positions from another's.
-            values = dict(values)
-            values[wire.K_CONSENT] = self._derive(wire.L_CONSENT, values[wire.K_CONSENT])[: wire.CONSENT_REF_BYTES]
+        t_s = coarse.t_s
+        if coarse.stream == wire.DATES:
+            values = {wire.K_NAMES: [self.stream(stream) for stream in range(wire.DATES)]}
+        elif self._split_dates:
+            t_s %= wire.EPOCH_S
+        if coarse.stream == wire.LOCATION or coarse.stream == wire.EVENTS:
+            values = self._of_today(values)
         elif coarse.stream == wire.DEVICE and self._mask_health:
             # A node's habits (how it hears its access point, how often a sensor fails) would tell it again tomorrow.
             values = {
                 wire.K_HEALTH: self._masked_health(values[wire.K_HEALTH], coarse.t_s),
                 wire.K_DROPS: self._masked_drops(values[wire.K_DROPS], coarse.t_s),
             }
-        return Record(coarse.stream, epoch, coarse.t_s, values)
+        return Record(coarse.stream, epoch, t_s, values)
 
     def stream(self, stream):
         # 8 bytes: key id and topic of one stream today.
@@ -62,6 +66,23 @@ class Pseudonyms:
     def _derive(self, label, last=None):
         parts = [label, self._keys.tenant] if last is None else [label, self._keys.tenant, last]
         return hmac_sha256(self._keys.names_secret, cbor.dumps(parts))
+
+    def _of_today(self, values):
+        # What would tell one epoch's positions and events from another's: a consent's serial, and the log's entries,
+        # which are the controller's to read.
+        values = dict(values)
+        if wire.K_CONSENT in values:
+            values[wire.K_CONSENT] = self._name(wire.L_CONSENT, values[wire.K_CONSENT])[: wire.CONSENT_REF_BYTES]
+        if wire.K_RECEIPT in values:
+            values[wire.K_RECEIPT] = self._masked_receipt(values[wire.K_RECEIPT])
+        return values
+
+    def _masked_receipt(self, entry):
+        keys = self._keys
+        n = len(entry)
+        salt = keys.receipt_salt(entry)
+        mask = hkdf(keys.names_secret, cbor.dumps([terms.L_RECEIPT, keys.tenant]), salt, n)
+        return salt + (int.from_bytes(entry, "big") ^ int.from_bytes(mask, "big")).to_bytes(n, "big")
 
     def _masked_drops(self, counts, t_s):
         mask = self._derive(wire.L_DROPS, t_s)

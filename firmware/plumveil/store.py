@@ -58,7 +58,7 @@ class Queue:
                 self._append_to = None
                 if attempt or (e.errno == _ENOSPC and not self._drop_oldest()):
                     self._drops.add(wire.R_QUEUE_FULL)
-                    raise StoreFull(wire.STREAMS[self._stream])
+                    raise StoreFull("full")
 
     def _append(self, frame):
         number = self._append_to
@@ -134,6 +134,20 @@ class Queue:
             size = self._read(number, offset)[0]
         return n
 
+    def expire(self, epoch):
+        # Drops what is of an earlier epoch, and counts it.
+        head = self.peek()
+        while head is not None and head.epoch < epoch:
+            self.ack()
+            self._drops.add(wire.R_EXPIRED)
+            head = self.peek()
+
+    def clear(self):
+        # A segment that will not go is forgotten until the next start.
+        while self._segments:
+            self._remove_segment()
+        self.count = 0
+
     def ack(self):
         # Forgets what peek returned; it is delivered.
         self._offset += self._head_bytes
@@ -162,23 +176,33 @@ def _number(name):
 
 
 class Store:
-    # The four queues under `folder`. Bounds in segments: readings are worth most of the disk, positions least.
-    SEGMENTS_MAX = (192, 32, 16, 32)
+    # The queues under `folder`. Bounds in segments: readings are worth most of the disk, positions least; a date
+    # waits for as long as any reading of its day may.
+    SEGMENTS_MAX = (192, 32, 16, 32, 20)
 
     def __init__(self, folder, drops):
         self._queues = [
             Queue("%s/%s" % (folder, wire.TOPIC_LETTERS[stream]), stream, self.SEGMENTS_MAX[stream], drops)
-            for stream in range(len(wire.STREAMS))
+            for stream in range(wire.STREAM_COUNT)
         ]
 
     def put(self, sealed):
         self._queues[sealed.stream].put(sealed)
 
+    def expire(self, epoch, days):
+        # Drops what has waited for more than days[stream] epochs.
+        for queue, n in zip(self._queues, days):
+            queue.expire(epoch - n)
+
+    def clear(self, stream):
+        # Removes what waits in a stream, for good.
+        self._queues[stream].clear()
+
     def peek(self, session=None, others=False):
         # The Sealed to deliver next, or None: oldest epoch first, within it events before positions before readings.
         # session: only what goes out under that client id, or with `others` only what does not.
         best = None
-        for stream in (wire.EVENTS, wire.LOCATION, wire.DEVICE, wire.READINGS):
+        for stream in (wire.EVENTS, wire.DATES, wire.LOCATION, wire.DEVICE, wire.READINGS):
             head = self._queues[stream].peek()
             if head is None or (session is not None and (head.session != session) != others):
                 continue

@@ -8,17 +8,17 @@ from plumveil import wire
 from plumveil.errors import ConfigError, LinkDown
 
 SOCKET_TIMEOUT_S = 15  # longest wait for the broker
+PACKET_MAX_BYTES = 512  # longest that a broker may send: commands are a quarter of it
+HEARD_MAX = 4  # commands taken in one session; a broker that has more is left
+_REFUSED = 0x80
 JOIN_TIMEOUT_MS = 20000  # longest wait for the access point
 KEEPALIVE_S = 60
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def topic(sealed):
-    # "pv/1/<stream letter>/<pseudonym in hex>", as bytes.
-    return wire.TOPIC_PREFIX.encode() + b"%s/%s" % (
-        wire.TOPIC_LETTERS[sealed.stream].encode(),
-        hexlify(sealed.pseudonym),
-    )
+def _topic(letter, name):
+    # "pv/1/<letter>/<name in hex>", as bytes.
+    return (wire.TOPIC_PREFIX + letter + "/").encode() + hexlify(name)
 
 
 class Limited:
@@ -70,6 +70,9 @@ class Uplink:
         self._set_host_name = set_host_name
         self._host_name = host_name
         self._joined_as = None
+        # Commands that came, and what acts on one.
+        self.heard = []
+        self.obey = None
 
     def rssi_dbm(self):
         # None when not joined; the link may go while we ask.
@@ -89,7 +92,7 @@ class Uplink:
         except (OSError, RuntimeError, ValueError):
             # A time a day old will do when the server does not answer.
             if not (clock.trusted() and self._wlan.isconnected()):
-                raise LinkDown("access point or time server")
+                raise LinkDown("access point")
 
     def _join(self):
         wlan = self._wlan
@@ -104,12 +107,15 @@ class Uplink:
         self._joined_as = name
         wlan.connect(self._wifi[0], self._wifi[1])
         since_ms = self._clock.ticks_ms()
-        while not wlan.isconnected():
-            if self._clock.elapsed_ms(since_ms) > JOIN_TIMEOUT_MS:
-                # Left asking, the port refuses the next connect.
-                wlan.disconnect()
-                raise LinkDown("access point")
-            self._clock.sleep_ms(100)
+        try:
+            while not wlan.isconnected():
+                if self._clock.elapsed_ms(since_ms) > JOIN_TIMEOUT_MS:
+                    raise LinkDown("access point")
+                self._clock.wait_ms(100)
+        except (LinkDown, KeyboardInterrupt):
+            # Left asking, the port refuses the next connect.
+            wlan.disconnect()
+            raise
 
     def deliver(self, store):
         # Sends everything that is queued, oldest epoch first, a session an epoch -> messages delivered. LinkDown: the
@@ -121,32 +127,77 @@ class Uplink:
             if not n:
                 return sent
 
-    def deliver_one(self, store, session=None, others=False):
+    def deliver_one(self, store, session=None, others=False, must_listen=False):
         # Sends what one session may carry -> messages delivered. session, others: see Store.peek. Two sessions that
-        # follow one another are known for one node's: whoever can wait sends one at a time.
+        # follow one another are known for one node's: whoever can wait sends one at a time. Today's, session, also
+        # hears commands: must_listen, with nothing to send too.
         self.join()
         head = store.peek(session, others)
-        if head is None:
+        if head is None and not must_listen:
             return 0
         sent = 0
-        under = head.session
+        listens = session is not None and not others
+        under = session if listens else head.session
         client = self._connect(under)
         try:
-            while head is not None and head.session == under:
-                _guarded(client.publish, topic(head), head.message, False, 1)
+            if listens:
+                self._listen(client, under)
+            while True:
+                # A revocation takes what is queued with it.
+                while self.heard:
+                    self.obey(self.heard.pop())
+                head = store.peek(session, others)
+                if head is None or head.session != under:
+                    break
+                to = _topic(wire.TOPIC_LETTERS[head.stream], head.pseudonym)
+                self._ask(client.publish, to, head.message, False, 1)
                 store.ack(head)
                 sent += 1
-                head = store.peek(session, others)
         finally:
             _leave(client)
         return sent
+
+    def _listen(self, client, session):
+        self.heard = []
+        whole = client._recv_len
+
+        def bounded():
+            n = whole()
+            if n > PACKET_MAX_BYTES:
+                raise ValueError
+            return n
+
+        # By its name as a string: what is written so keeps it when the firmware is compiled with short names.
+        setattr(client, "_recv_len", bounded)  # noqa: B010
+        client.set_callback(self._hear)
+        try:
+            self._clock.heard(client.subscribe, _topic(wire.TOPIC_DOWN, session), 1)
+        except MemoryError:
+            raise
+        except Exception as e:  # noqa: BLE001
+            # A broker that lets this node hear nothing still takes what it sends.
+            if e.args != (_REFUSED,):
+                raise LinkDown("broker")
+        # What the broker kept comes before the answer to this.
+        self._ask(client.ping)
+        while self._ask(client.wait_msg) is not None:
+            pass
+
+    def _hear(self, topic, message):
+        if len(self.heard) == HEARD_MAX:
+            raise ValueError
+        self.heard.append(bytes(message))
 
     def _connect(self, session):
         host, port, ca_der = self._broker
         wrap = Wrap(self._ssl, ca_der)
         client = self._client(hexlify(session), host, port, keepalive=KEEPALIVE_S, ssl=wrap)
-        _guarded(client.connect, True, SOCKET_TIMEOUT_S)
+        self._ask(client.connect, True, SOCKET_TIMEOUT_S)
         return client
+
+    def _ask(self, call, *arguments):
+        # What the broker keeps waiting, the technician may break off.
+        return _guarded(self._clock.heard, call, *arguments)
 
 
 def _guarded(call, *arguments):

@@ -10,6 +10,7 @@ from plumveil.errors import ConfigError, Malformed, SealRefused
 _BLANK = b"\xff" * 256
 _BLOCK_COUNT = 4  # ioctl numbers of a block device
 _BLOCK_ERASE = 6
+_MARK_AT = wire.KEYS_BLOCK_BYTES - 32  # in the slot's block: blank, or consent is taken back
 
 
 class RawArea:
@@ -26,9 +27,20 @@ class RawArea:
         self._partition.readblocks(block, data, offset)
         return bytes(data)
 
-    def write(self, block, data):
-        # Into a blank block. With an offset the port writes without erasing first.
-        self._partition.writeblocks(block, data, 0)
+    def write(self, block, data, offset=0):
+        # Into blank bytes. With an offset the port writes without erasing first.
+        self._partition.writeblocks(block, data, offset)
+
+    def mark(self, block):
+        # Any bit that a cut leaves cleared is a mark.
+        self.write(block, bytes(32), _MARK_AT)
+
+    def marked(self, block):
+        return self.read(block, 32, _MARK_AT) != _BLANK[:32]
+
+    def unmark(self):
+        # A new slot's block has none.
+        pass
 
     def erase(self, block):
         self._partition.ioctl(_BLOCK_ERASE, block)
@@ -60,6 +72,15 @@ class FileArea:
     def write(self, block, data):
         with open(self._path(block), "wb") as f:
             f.write(data)
+
+    def mark(self, block):
+        open(wire.FILE_OFF, "wb").close()
+
+    def marked(self, block):
+        return flash.load(wire.FILE_OFF) is not None
+
+    def unmark(self):
+        flash.remove(wire.FILE_OFF)
 
     def erase(self, block):
         flash.remove(self._path(block))
@@ -133,7 +154,7 @@ class Vault:
         # may be sealed, and the call may be made again.
         slot = _slot(body)
         if len(slot) > wire.SLOT_MAX_BYTES:
-            raise SealRefused("key slot too long")
+            raise SealRefused("keys")
         for n in range(1, self.area.blocks):
             block = (self._block + n) % self.area.blocks
             try:
@@ -161,6 +182,17 @@ class Vault:
                 self.area.erase(block)
                 if not self.area.blank(block):
                     raise SealRefused("spent keys not erased")
+
+    def mark(self):
+        # The consent in the slot in force is taken back, before anything else is written. OSError.
+        self.area.mark(self._block)
+
+    def marked(self):
+        return self.area.marked(self._block)
+
+    def unmark(self):
+        # Before a new consent is committed.
+        self.area.unmark()
 
     def enrol(self, body):
         # The first slot of an area, whatever was there. SealRefused when it does not hold.

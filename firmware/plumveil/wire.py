@@ -37,7 +37,9 @@ READINGS = 0
 LOCATION = 1
 DEVICE = 2
 EVENTS = 3
-STREAMS = ("readings", "location", "device", "events")
+DATES = 4
+STREAMS = ("readings", "location", "device", "events", "dates")
+STREAM_COUNT = len(STREAMS)
 
 # --- plaintext map keys ----------------------------------------------------------------------------------------
 # Common to all streams.
@@ -57,6 +59,11 @@ K_DROPS = 11  # [uint per rule of RULES_SENT], dropped since the last report, up
 # events
 K_EVENT = 9  # uint, one of EVENT_NAMES
 K_ARGUMENT = 10  # int, meaning depends on the event
+K_RECEIPT = 12  # bstr beside E_RECEIPT: an entry of the node's log, masked: see plumveil.terms
+# beside E_CONSENT with a tier: K_CONSENT
+# dates, for a policy that splits them off (P_SPLIT_DATES): every K_TIME of the other streams is then seconds since
+# the day's 00:00 UTC, and one message an epoch says in this stream which day that was
+K_NAMES = 13  # [bstr of PSEUDONYM_BYTES per other stream]: whose times these are; K_TIME: the day's 00:00 UTC
 
 BATCH_MAX = 60
 INTERVAL_MAX_S = 3600
@@ -110,12 +117,18 @@ R_QUEUE_FULL = 9
 R_MISSED = 10
 R_DAMAGED = 11
 R_KEYS = 12
+R_REFUSED = 13
+R_EXPIRED = 14
+R_NOT_NOW = 15
+R_ZONE = 16
+R_BUDGET = 17
 RULES = (
     (R_NOT_ON_LIST, "not_on_list"),  # a field the policy does not name
     (R_OUT_OF_RANGE, "out_of_range"),  # outside FIELDS' limits
     (R_NO_CONSENT, "no_consent"),  # a position was due and consent is off: the receiver was not read
     (R_NO_FIX, "no_fix"),  # the receiver had no valid fix in time
-    (R_BAD_SENTENCE, "bad_sentence"),  # NMEA with a wrong checksum, cut, overlong or not understood
+    # NMEA with a wrong checksum, cut, overlong or not understood; and a u-blox that did not confirm its settings
+    (R_BAD_SENTENCE, "bad_sentence"),
     (R_SAME_CELL, "same_cell"),  # the cell did not change
     (R_SENSOR_FAULT, "sensor_fault"),  # absent, timed out, bad CRC
     (R_CLOCK, "clock"),  # no trusted time, or one that ran back over midnight
@@ -123,6 +136,12 @@ RULES = (
     (R_MISSED, "missed"),  # a reading whose time passed while the node was busy
     (R_DAMAGED, "damaged"),  # a queued message that flash did not give back whole
     (R_KEYS, "keys"),  # could not be sealed: key state not committed, counter at its end, self-test failed
+    (R_REFUSED, "refused"),  # a grant or a command that was not believed, see terms.REFUSALS
+    (R_EXPIRED, "expired"),  # a queued message older than the policy keeps its stream
+    # a position was due outside the policy's hours, without an alarm, or in a slot that had one told already
+    (R_NOT_NOW, "not_now"),
+    (R_ZONE, "zone"),  # a position in one of the policy's zones
+    (R_BUDGET, "budget"),  # a moved position beyond what the policy lets out in a day
 )
 
 # --- known-answer tests at boot: bits of F_SELF_TEST ---------------------------------------------------------------
@@ -134,12 +153,16 @@ E_TEMPERATURE_LOW = 3
 E_SHOCK = 4
 E_CONSENT = 5
 E_EPOCHS_AHEAD = 6
+E_RECEIPT = 7
+E_NO_ROUTE = 8
 EVENT_NAMES = (
     (E_TEMPERATURE_HIGH, "temperature_high", "temperature in wire units"),
     (E_TEMPERATURE_LOW, "temperature_low", "temperature in wire units"),
     (E_SHOCK, "shock", "shock peak in wire units"),
     (E_CONSENT, "consent", "tier now in force"),
     (E_EPOCHS_AHEAD, "epochs_ahead", "epochs the node now runs ahead of the calendar: burned by a clock set forward"),
+    (E_RECEIPT, "receipt", "what the entry of the node's log is about, see terms.LOG_KINDS"),
+    (E_NO_ROUTE, "no_route", "days begun without a way that is permitted; 0 where the policy splits dates off"),
 )
 
 # --- column code (readings) --------------------------------------------------------------------------------------
@@ -154,7 +177,8 @@ RICE_K_MAX = 14
 
 # --- MQTT --------------------------------------------------------------------------------------------------------
 TOPIC_PREFIX = "pv/1/"  # then the stream's letter, "/", the pseudonym in lower-case hex
-TOPIC_LETTERS = "rlde"  # by stream
+TOPIC_LETTERS = "rldet"  # by stream
+TOPIC_DOWN = "c"  # in place of the letter: commands to the node, under its client id of the epoch; retained
 
 # --- key derivation labels: always CBOR arrays, never joined strings ----------------------------------------------
 # C, S, D: see docs/wire-format.md. Health mask: M = HMAC(D[e], ["health", tenant, time of the report]); a report's
@@ -174,6 +198,7 @@ L_DROPS = "drops"
 L_HOST = "host"  # DHCP host name of an epoch
 L_BOOT = "boot"  # node only: secret of one boot, of pool and fresh random bytes
 L_POOL = "pool"  # node only: the next boot's pool
+L_PLACE = "place"  # node only: HKDF(K_config, ["place"]), what positions are moved by; see plumveil.scatter
 
 # --- drops whose number leaves; that of the others follows the receiver's input, and only a cell may (P3) ----------
 RULES_SENT = (
@@ -186,6 +211,8 @@ RULES_SENT = (
     R_MISSED,
     R_DAMAGED,
     R_KEYS,
+    R_REFUSED,
+    R_EXPIRED,
 )
 DROPS_MAX = 0xFFFF
 
@@ -193,7 +220,7 @@ DROPS_MAX = 0xFFFF
 # slot: length of what follows as u16, then CBOR [body bstr, SHA-256(body) cut to 8 bytes]; body: map of S_*.
 KEYS_PARTITION = "pv_keys"  # label of the flash partition
 KEYS_BLOCK_BYTES = 4096  # one erase unit of the flash
-SLOT_MAX_BYTES = 512
+SLOT_MAX_BYTES = 768
 CHECK_BYTES = 8
 S_GENERATION = 1  # uint, one more with every commit
 S_TENANT = 2  # tstr
@@ -207,21 +234,46 @@ S_STREAMS = 9  # [bstr 32 per stream], S of epoch and step in force
 S_COUNTERS = 10  # [uint per stream], the first partial IV that may not be used yet
 S_AHEAD = 11  # uint, epochs ahead of the calendar
 S_POOL = 12  # bstr 32, goes into each boot's secret, and is another with each
+S_CONFIG = 13  # uint, version of the configuration that ran last: none below is believed
+S_K_CONSENT = 14  # bstr 32, what grants and commands hang on
+S_SERIAL = 15  # uint, the newest consent decided on, given or taken back: none up to it is believed
+S_GRANT = 16  # null, or the consent in force: [serial, tier, start s, end s, secret, policy version, delegation or 0]
+S_VOIDS = 17  # [* uint], delegations that are void, ascending; see terms.VOIDS_MAX
+S_LOG_COUNT = 18  # uint, entries of the log so far
+S_LOG_HASH = 19  # bstr 32, of the last one; zeros before the first
+S_POLICY = 20  # uint, version of the policy that the log named last
 
 # --- the node's files: CBOR made by the host at provisioning, read by plumveil.config ------------------------------
 # config: [body bstr, HMAC-SHA256(k_config, body)].
 FOLDER_KEYS = "/pv/k"  # stands in for KEYS_PARTITION where the flash has none: a file a block
 FILE_CONFIG = "/pv/config.bin"
-FILE_CELL = "/pv/cell.bin"  # what was reported last: [consent serial, tier, row, column]
+CONFIG_STARTS = 3  # a new configuration is FILE_CONFIG + ".3": starts left in which to run one good step
+FILE_BOARD = "/pv/board.bin"  # C_BOARD's map, as flashed: for switching the position receiver off, and no more
+FILE_NEXT = "/pv/next.bin"  # a configuration that comes into force at its C_FROM_S
+# What was reported last: [consent serial, tier, row, column, Unix s its slot began, how many that UTC day].
+FILE_CELL = "/pv/cell.bin"
+FILE_OFF = "/pv/off"  # stands in for the withdrawal's mark in the slot's block where keys lie in files
+FILE_ENTRY = "/pv/entry.bin"  # [* bstr], entries whose receipt is not queued yet, or that the log file does not have
+FILE_LOG = "/pv/log.bin"  # CBOR sequence of entries; what was before it is FILE_LOG + ".old"
+LOG_MAX_BYTES = 8192
 FILE_SELF_TEST = "/pv/selftest.bin"  # one byte, the bits that failed; gone once reported
 FOLDER_QUEUE = "/pv/q"
+FOLDER_SLOT = "/pv/"  # then the slot's letter: one version of the firmware; boot.py has these names too
+SLOTS = "ab"
+FILE_SLOT = "/pv/slot"  # the letter of the slot in force
+FILE_TRIAL = "/pv/trial"  # letter of the slot on trial, and its starts left in which to run one good step
+TRIAL_STARTS = 3
 C_VERSION = 1  # uint, only rises
 C_POLICY = 2  # map of P_*
-C_CONSENT = 3  # map of G_*; absent: location is off
+C_FROM_S = 3  # uint, Unix s from which it may be in force; absent: at once
 C_BROKER = 4  # [host tstr, port uint, CA certificate in DER as bstr, or null: plain TCP, loopback only]
 C_WIFI = 5  # [ssid tstr, key tstr]
 C_BOARD = 6  # {* name tstr => uint}: GPIO numbers and the board's constants, see boards/*/board.toml
 C_SENSORS = 7  # [* name tstr]
+C_POWER = 8  # POWER_*
+C_ROUTE_UNTIL_S = 9  # uint, Unix s at which the safeguard of the transfer ends: nothing is sent after; absent: never
+POWER_MAINS = 0
+POWER_BATTERY = 1  # light sleep between steps, radio off
 P_VERSION = 1  # uint
 P_FIELDS = 2  # {+ field id => step in wire units, >= 1}
 P_LOCATION_CEILING = 3  # finest tier allowed
@@ -232,9 +284,17 @@ P_UPLOAD_S = 7
 P_BATCH_MAX = 8
 P_HEALTH_MASK = 10  # bool, K_HEALTH's values are masked
 P_LIMITS = 9  # [lowest temperature, highest temperature, shock] in wire units; absent: no alarms
-G_SERIAL = 1
-G_TIER = 2
-G_STARTS_S = 3
-G_EXPIRES_S = 4
-G_PURPOSE = 5  # tstr
-G_SECRET = 6  # bstr 32, random, the consent's own: joins every key of the location stream
+# When positions may be taken; absent: always. [offset from UTC in minutes, weekdays as bits from Monday = 1, minute
+# of the day it begins, minute it ends: up to 1440, and past midnight when it ends before it begins]
+P_SCHEDULE = 11
+P_ALARM_ONLY = 12  # bool, positions only at and during an alarm; absent: no
+P_ZONES = 13  # [* [tier, row, column]], cells in which no position is reported
+P_RETENTION = 14  # [days per stream] that a message is kept on the node
+P_WIDENED = 15  # uint, version of the policy that last widened anything: older grants do not suffice
+P_SPLIT_DATES = 16  # bool, see DATES; absent: no
+P_SCATTER_M = 17  # scale of the noise by which positions are moved before they become cells; absent: not moved
+P_SCATTER_DAY = 18  # moved positions told in a UTC day at most; absent: none
+ZONES_MAX = 16
+SCATTER_MAX_M = 20000
+SCATTER_DAY_MAX = 288
+RETENTION_MAX_DAYS = 400

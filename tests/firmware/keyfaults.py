@@ -43,6 +43,9 @@ class Time:
     def ticks_add(self, _, __):
         return 0
 
+    def sleep_ms(self, _):
+        pass
+
 
 class Node:
     """One node, enrolled on a new flash, with secrets of its own by `name`. chain: of the life it is in, or None."""
@@ -53,7 +56,7 @@ class Node:
         parts = nodefiles.slot_map()
         for label in SECRETS:
             parts[label] = sha256(b"%d " % label + name.encode()).digest()
-        parts[wire.S_STREAMS] = [keys.stream_secret(parts[wire.S_CHAIN], 9 + stream) for stream in range(4)]
+        parts[wire.S_STREAMS] = [keys.stream_secret(parts[wire.S_CHAIN], 9 + stream) for stream in range(5)]
         self.flash.program(0, nodefiles.slot_bytes(parts))
         self.name = name
         self.witness = witness
@@ -167,7 +170,7 @@ class Node:
         return True
 
     def seal_each(self, count=2):
-        return all([self.seal(stream, count) for stream in range(4)])
+        return all([self.seal(stream, count) for stream in range(5)])
 
     def send(self):
         """The same through pack and COSE -> whether a message went out."""

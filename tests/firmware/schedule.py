@@ -48,12 +48,16 @@ class Pipeline:
         self.calls.append(("take", t_s, values))
         return self.alarms
 
-    def take_position(self, t_s, trusted, receiver):
+    def take_position(self, t_s, trusted, receiver, tier_now):
         self.calls.append(("position", t_s))
+        self.tier_now = tier_now
         self.search()
 
     def search(self):
         pass
+
+    def no_route(self, t_s, days):
+        self.calls.append(("no route", t_s, days))
 
     def take_health(self, t_s, values):
         self.calls.append(("health", t_s, values))
@@ -122,6 +126,7 @@ class Uplink:
         self.down = False
         self.tried = []
         self.sets_clock_to_s = None
+        self.takes_ms = 0
 
     def join(self):
         if self.sets_clock_to_s is None:
@@ -132,16 +137,31 @@ class Uplink:
     def deliver(self, store):
         self._deliver("all")
 
-    def deliver_one(self, store, session, others=False):
+    def deliver_one(self, store, session, others=False, must_listen=False):
         self._deliver("others" if others else "today")
 
     def _deliver(self, what):
         self.tried.append((self.time.time() + 946684800, what))
+        self.time.ms += self.takes_ms
         if self.down:
             raise LinkDown("broker")
 
     def moments(self, what):
         return [t_s for t_s, which in self.tried if which == what]
+
+
+class Desk:
+    # Notes what time does to it, and what it is told.
+    def __init__(self):
+        self.state = self
+        self.grant = None
+        self.ticks = []
+
+    def tick(self, t_s):
+        self.ticks.append(t_s)
+
+    def tier(self):
+        return wire.TIER_OFF
 
 
 class Queue:
@@ -159,7 +179,7 @@ def node(start_s=START_S, sensors=({wire.F_TEMPERATURE: 4800},), clock_set=True,
     policy = Policy(nodefiles.policy_map())
     undated = service.build_undated(policy, drops)
     jitter = random or (lambda n: bytes([128]) * n)
-    parts = (drops, clock, undated, sensors, Health(), None, uplink, jitter)
+    parts = (drops, clock, undated, sensors, Health(), None, uplink, jitter, Desk())
     return App(pipeline, policy, Queue(), *parts), time, pipeline, uplink, drops
 
 

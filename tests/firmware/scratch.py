@@ -1,6 +1,9 @@
 # An empty folder for one test, on every interpreter.
 
 import os
+import unittest
+
+from plumveil import wire
 
 try:
     import tempfile
@@ -34,3 +37,22 @@ def folder():
         pass
     os.mkdir(path)
     return path
+
+
+class Scratch(unittest.TestCase):
+    # A test whose node keeps its files in a folder of its own. Must never leave a name of wire changed: what is
+    # compiled or read in the same process afterwards would have it.
+    PATHS = ("FILE_CELL",)
+
+    def setUp(self):
+        self._kept_paths = [getattr(wire, name) for name in self.PATHS]
+        self.anew()
+
+    def anew(self):
+        self.folder = folder()
+        for name in self.PATHS:
+            setattr(wire, name, self.folder + "/" + name.lower())
+
+    def tearDown(self):
+        for name, path in zip(self.PATHS, self._kept_paths):
+            setattr(wire, name, path)

@@ -6,6 +6,10 @@ from schedule import START_S, Search, node, run
 from plumveil import loop, wire
 
 
+def broken_off(*_):
+    raise KeyboardInterrupt
+
+
 class Schedule(unittest.TestCase):
     def test_samples_at_whole_slots_once_each(self):
         app, time, pipeline, _, _ = node(START_S + 17)
@@ -44,6 +48,15 @@ class Schedule(unittest.TestCase):
         pipeline.alarms = 1
         run(app, time, 300)
         self.assertEqual([t_s - START_S for t_s in uplink.moments("all")], [900])
+
+    def test_a_position_is_taken_by_the_time_it_is_after_a_long_upload(self):
+        app, _, pipeline, uplink, _ = node(START_S + 17)
+        pipeline.alarms = 1
+        uplink.takes_ms = 240000
+        app.step()
+        self.assertEqual([call[1] - START_S for call in pipeline.calls if call[0] == "position"], [17 + 240])
+        # And consent is asked again once the search is over.
+        self.assertEqual(pipeline.tier_now, app.desk.tier)
 
     def test_when_a_turn_comes_follows_nothing_but_chance(self):
         drawn = iter(range(1, 100000))
@@ -109,6 +122,32 @@ class Schedule(unittest.TestCase):
         app.step()
         self.assertEqual(drops.totals, {wire.R_MISSED: 4})
 
+    def test_a_position_broken_off_is_taken_when_the_node_goes_on(self):
+        app, time, pipeline, _, _ = node(START_S + 17)
+        pipeline.search = broken_off
+        with self.assertRaises(KeyboardInterrupt):
+            app.step()
+        del pipeline.search
+        time.ms += 3000
+        app.step()
+        self.assertEqual([call for call in pipeline.calls if call[0] == "position"][1:], [("position", START_S + 20)])
+        # The sample of this slot was taken before.
+        self.assertEqual(len([call for call in pipeline.calls if call[0] == "take"]), 1)
+
+    def test_an_upload_broken_off_is_tried_again_soon(self):
+        app, time, pipeline, uplink, _ = node(START_S + 17)
+        run(app, time, 600)
+        pipeline.alarms = 1
+        deliver = uplink.deliver
+        uplink.deliver = broken_off
+        with self.assertRaises(KeyboardInterrupt):
+            run(app, time, 300)
+        uplink.deliver = deliver
+        pipeline.alarms = 0
+        before = len(uplink.tried)
+        run(app, time, 30)
+        self.assertEqual(len(uplink.tried), before + 1)
+
     def test_a_step_that_fails_costs_that_step_and_a_board_that_only_fails_starts_anew(self):
         app = node()[0]
         app.step = lambda: 1 // 0
@@ -125,11 +164,6 @@ class Schedule(unittest.TestCase):
         app, _, pipeline, uplink, _ = node()
         app.stop()
         self.assertEqual((pipeline.calls, len(uplink.tried)), ([("close",)], 1))
-
-    def test_status_names_the_rules(self):
-        app, _, _, _, drops = node()
-        drops.add(wire.R_NO_FIX, 3)
-        self.assertEqual(app.status(), {"dropped": {"no_fix": 3}, "queued": 2, "policy": 1, "failed_steps": 0})
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class ConfigTest(unittest.TestCase):
             read(parts)
 
     def test_a_good_one_is_read(self):
-        config = read(nodefiles.config_map(nodefiles.consent_map()))
+        config = read(nodefiles.config_map())
         self.assertEqual((config.version, config.policy.version, config.policy.batch_max), (1, 1, 60))
         self.assertEqual(config.broker, ["127.0.0.1", 1883, None])
 
@@ -73,7 +73,7 @@ class ConfigTest(unittest.TestCase):
             self.refused(parts)
 
     def test_every_cut_and_every_flipped_bit_is_refused(self):
-        data = nodefiles.config_bytes(nodefiles.config_map(nodefiles.consent_map()))
+        data = nodefiles.config_bytes(nodefiles.config_map())
         for cut in range(len(data)):
             with self.assertRaises(ConfigError):
                 Config(data[:cut], nodefiles.K_CONFIG)

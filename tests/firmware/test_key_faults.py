@@ -59,7 +59,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(self.witness.sealed, sealed)
             node.calm()
             self.assertTrue(node.seal_each())
-            self.assertEqual(self.witness.sealed, sealed + 8)
+            self.assertEqual(self.witness.sealed, sealed + 10)
 
     def test_an_old_secret_that_cannot_be_erased_stops_the_node(self):
         node = Node(self.witness)

@@ -121,10 +121,29 @@ class Chain(unittest.TestCase):
     def test_epochs_never_run_back_and_those_burned_are_counted(self):
         self.chain.advance(NOW_S + 50 * DAY_S)
         self.chain.advance(NOW_S)
-        self.assertEqual((self.chain.epoch, self.chain.ahead), (52, 50))
+        # Epoch 52 was the day it was by the clock that was wrong, and of no other.
+        self.assertEqual((self.chain.epoch, self.chain.ahead), (53, 51))
         again = nodefiles.key_chain()
         again.advance(NOW_S + DAY_S)
-        self.assertEqual((again.epoch, again.ahead), (53, 50))
+        self.assertEqual((again.epoch, again.ahead), (54, 51))
+
+    def test_what_leaves_the_epoch_in_force(self):
+        midnight_s = (nodefiles.EPOCH0_DAY + 2) * DAY_S
+        there = [self.chain.leaves(t_s) for t_s in (midnight_s - 1, midnight_s - 3600, midnight_s - 3601)]
+        self.assertEqual(there, [False, False, True])
+        there = [self.chain.leaves(midnight_s + days * DAY_S) for days in (0, 1, wire.EPOCH_JUMP_MAX + 1)]
+        self.assertEqual(there, [False, True, False])
+
+    def test_epochs_are_burned_up_to_the_last_one_there_may_be(self):
+        self.chain.advance(NOW_S + (wire.EPOCHS_AHEAD_MAX - 1) * DAY_S)
+        self.chain.advance(NOW_S)
+        self.assertEqual(self.chain.ahead, wire.EPOCHS_AHEAD_MAX)
+        nodefiles.new_flash()
+        one_more = nodefiles.key_chain()
+        one_more.advance(NOW_S)
+        one_more.advance(NOW_S + wire.EPOCHS_AHEAD_MAX * DAY_S)
+        with self.assertRaises(SealRefused):
+            one_more.advance(NOW_S)
 
     def test_too_many_burned_epochs_refuse(self):
         self.chain.advance(NOW_S + 390 * DAY_S)
@@ -151,7 +170,7 @@ class Chain(unittest.TestCase):
         kept = flash.image()
         self.assertFalse(any([secret in kept for secret in spent]))
         self.assertFalse(nodefiles.K_CHAIN in kept or nodefiles.K_ID in kept)
-        self.assertEqual(len([n for n in range(4) if kept[n * 4096 : n * 4096 + 512] != b"\xff" * 512]), 1)
+        self.assertEqual(len([n for n in range(4) if kept[n * 4096 : n * 4096 + 768] != b"\xff" * 768]), 1)
 
 
 class State(unittest.TestCase):
@@ -161,12 +180,15 @@ class State(unittest.TestCase):
         body = state.body()
         self.assertEqual(KeyState(body).body(), KeyState(body).body())
         self.assertEqual(KeyState(body).generation, 2)
-        self.assertTrue(len(body) < 400)
+        self.assertTrue(len(body) < 500)
 
     def test_anything_else_is_refused(self):
         wrong = (None, True, -1, "", b"", b"short", [], {}, 1 << 40, [b"k" * 32], [0, 0, 0])
         for key in nodefiles.slot_map():
             for value in wrong:
+                # A consent in disorder is none, and that there are no voids is as it should be.
+                if key == wire.S_GRANT or (key == wire.S_VOIDS and value == []):
+                    continue
                 parts = nodefiles.slot_map()
                 parts[key] = value
                 with self.assertRaises(ConfigError):

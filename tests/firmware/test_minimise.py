@@ -17,7 +17,7 @@ NOW_S = nodefiles.NOON_S
 class Minimise(unittest.TestCase):
     def setUp(self):
         self.drops = Drops()
-        self.minimiser = Minimiser(Policy(nodefiles.policy_map()), self.drops)
+        self.minimiser = Minimiser(Policy(nodefiles.policy_map()), self.drops, None)
 
     def fields(self, values, stream=wire.READINGS):
         return self.minimiser.fields(stream, Reading(NOW_S, values)).values
@@ -49,11 +49,11 @@ class Minimise(unittest.TestCase):
         first, cell = self.minimiser.position(Fix(NOW_S + 17, 49026566, 12065272), 3, 7, held)
         self.assertEqual(first.t_s % wire.POSITION_TIME_S, 0)
         self.assertEqual(sorted(first.values), [wire.K_CELL, wire.K_CONSENT])
-        held.hold(cell, 7)
+        held.hold(cell, 7, 0)
         again, _ = self.minimiser.position(Fix(NOW_S + 300, 49026600, 12065300), 3, 7, held)
         self.assertIs(again, None)
         self.assertEqual(self.drops.totals, {wire.R_SAME_CELL: 1})
-        self.assertEqual(self.drops.report(), [0] * 9)
+        self.assertEqual(self.drops.report(), [0] * len(wire.RULES_SENT))
         renewed, same = self.minimiser.position(Fix(NOW_S + 600, 49026600, 12065300), 3, 8, held)
         self.assertEqual((renewed.values[wire.K_CONSENT], same), (8, cell))
 

@@ -31,10 +31,7 @@ class Gps:
         return 1
 
 
-class Path(unittest.TestCase):
-    def setUp(self):
-        wire.FILE_CELL = scratch.folder() + "/cell.bin"
-
+class Path(scratch.Scratch):
     def run_day(self, pipeline, hours=6):
         for n in range(hours * 12):
             pipeline.tick(NOW_S + n * 300)
@@ -95,8 +92,16 @@ class Path(unittest.TestCase):
         self.assertEqual(store.sealed, [])
         self.assertEqual(drops.totals, {wire.R_NO_CONSENT: 1})
 
+    def test_consent_that_ends_while_a_position_is_searched_for_covers_none(self):
+        for tier, located in ((0, 0), (3, 1)):
+            self.anew()
+            pipeline, store, drops = nodefiles.pipeline(nodefiles.consent())
+            pipeline.take_position(NOW_S, True, Gps([(49026566, 12065272)]), lambda tier=tier: tier)
+            self.assertEqual(len(store.of(wire.LOCATION)), located)
+            self.assertEqual(drops.totals.get(wire.R_NO_CONSENT), None if located else 1)
+
     def test_with_consent_a_cell_on_change(self):
-        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent())
         gps = Gps([(49026566, 12065272), (49026570, 12065280), None, (49126566, 12065272)])
         for n in range(4):
             pipeline.take_position(NOW_S + 300 * n, True, gps)
@@ -108,17 +113,17 @@ class Path(unittest.TestCase):
     def test_the_held_cell_survives_a_reboot_and_goes_with_consent(self):
         gps = Gps([(49026566, 12065272)] * 3)
         for _ in range(2):
-            pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+            pipeline, store, _ = nodefiles.pipeline(nodefiles.consent())
             pipeline.take_position(NOW_S, True, gps)
         self.assertEqual(store.of(wire.LOCATION), [])
         pipeline.tick(NOW_S + 2 * 86400)
         pipeline.take_position(NOW_S + 2 * 86400, True, gps)
-        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent())
         pipeline.take_position(NOW_S, True, gps)
         self.assertEqual(len(store.of(wire.LOCATION)), 1)
 
     def test_consent_gone_erases_the_cell_even_without_a_receiver(self):
-        pipeline, _, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, _, _ = nodefiles.pipeline(nodefiles.consent())
         pipeline.take_position(NOW_S, True, Gps([(49026566, 12065272)]))
         with open(wire.FILE_CELL + ".new", "wb") as f:
             f.write(b"left by a power cut")
@@ -128,7 +133,7 @@ class Path(unittest.TestCase):
                 open(path).close()
 
     def test_a_position_that_found_no_room_is_reported_later(self):
-        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent())
         gps = Gps([(49026566, 12065272)] * 3)
         put, store.put = store.put, self.full
         pipeline.take_position(NOW_S, True, gps)
@@ -154,7 +159,7 @@ class Path(unittest.TestCase):
         pipeline.close()
         self.assertEqual([sealed.epoch for sealed in store.sealed], [3])
 
-    def test_a_clock_set_back_by_days_goes_on_under_the_same_epoch_and_says_so(self):
+    def test_a_clock_set_back_by_days_goes_on_under_the_next_epoch_and_says_so(self):
         pipeline, store, drops = nodefiles.pipeline()
         pipeline.tick(NOW_S + 30 * 86400)
         pipeline.take(NOW_S + 30 * 86400, {wire.F_TEMPERATURE: 4800})
@@ -165,8 +170,8 @@ class Path(unittest.TestCase):
         self.assertEqual(drops.totals, {})
         # The batch of the false day, the word of it, and each day's batch: the epochs go on, never back.
         told = [(sealed.stream, sealed.epoch) for sealed in store.sealed]
-        self.assertEqual(told, [(wire.EVENTS, 32), (wire.READINGS, 32), (wire.READINGS, 32), (wire.READINGS, 33)])
-        self.assertEqual(len(set(sealed.pseudonym for sealed in store.sealed)), 3)
+        self.assertEqual(told, [(wire.READINGS, 32), (wire.EVENTS, 33), (wire.READINGS, 33), (wire.READINGS, 34)])
+        self.assertEqual(len(set(sealed.pseudonym for sealed in store.sealed)), 4)
 
     def test_epochs_burned_are_told_even_when_the_first_commit_fails(self):
         pipeline, store, _ = nodefiles.pipeline()
@@ -181,7 +186,8 @@ class Path(unittest.TestCase):
         # Said anew after a boot: power may have gone before the first word of it.
         chain = nodefiles.key_chain()
         pipeline._keys, pipeline._pseudonyms._keys, pipeline._packer._keys = chain, chain, chain
-        again = Pipeline(None, None, None, chain, pipeline._pseudonyms, pipeline._packer, store, Drops(), None)
+        rest = pipeline._pseudonyms, pipeline._packer, store, Drops(), None, pipeline._policy
+        again = Pipeline(None, None, None, chain, *rest)
         again.tick(NOW_S + 7200)
         self.assertEqual(len(store.of(wire.EVENTS)), 2)
 
@@ -235,7 +241,7 @@ class Path(unittest.TestCase):
         self.assertEqual(raised, [0, 1, 0, 1, 0, 1])
 
     def test_what_was_dropped_goes_with_every_health_report_and_not_the_receivers(self):
-        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, drops = nodefiles.pipeline(nodefiles.consent())
         seen = []
         add, pipeline._packer.add = pipeline._packer.add, lambda record, secret=b"": seen.append(record) or ()
         pipeline._pseudonyms._mask_health = False

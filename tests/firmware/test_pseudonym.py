@@ -20,7 +20,7 @@ class Names(unittest.TestCase):
         self.names = Pseudonyms(self.chain, True)
 
     def all_names(self):
-        names = [self.names.stream(stream) for stream in range(4)]
+        names = [self.names.stream(stream) for stream in range(5)]
         return names + [self.names.session(), self.names.host_name()]
 
     def test_every_name_is_another_every_day(self):
@@ -29,7 +29,7 @@ class Names(unittest.TestCase):
             self.chain.advance(NOW_S + day * DAY_S)
             self.assertEqual(self.all_names(), self.all_names())
             seen += self.all_names()
-        self.assertEqual(len(set(seen)), 30)
+        self.assertEqual(len(set(seen)), 35)
 
     def test_a_host_name_is_one_that_dhcp_takes(self):
         name = self.names.host_name()

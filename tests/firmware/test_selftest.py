@@ -58,7 +58,7 @@ class Broken(unittest.TestCase):
             hmac = crypto.hmac_sha256
             crypto.hmac_sha256 = lambda key, msg: hmac(key, msg)[:-1] + b"\x00"
             with self.assertRaises(SelfTestFailed):
-                service.build()
+                service.build(self.fail)
             self.assertEqual(flash.load(wire.FILE_SELF_TEST), b"\x03")
         finally:
             wire.FILE_SELF_TEST, wire.FOLDER_QUEUE = kept

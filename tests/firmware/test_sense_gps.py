@@ -5,19 +5,30 @@ import machine
 import world
 from sensing import record, sentence
 
-from plumveil.sense.nmea import Receiver
+from plumveil.errors import ButtonHeld
+from plumveil.sense.receiver import Receiver
 
 
 class Clock:
     # plumveil.clock.Clock's part that the receiver uses, on the world's time.
+    broken_off_ms = None
+
+    def dates(self):
+        return ()
+
     def ticks_ms(self):
         return world.current.elapsed_ms
 
     def elapsed_ms(self, since_ms):
         return world.current.elapsed_ms - since_ms
 
-    def sleep_ms(self, n_ms):
-        world.current.advance(n_ms)
+    def wait_ms(self, n_ms):
+        here = world.current
+        ends_ms = here.elapsed_ms + n_ms
+        if self.broken_off_ms is not None and ends_ms >= self.broken_off_ms:
+            here.advance(self.broken_off_ms - here.elapsed_ms)
+            raise ButtonHeld
+        here.advance(n_ms)
 
 
 def position(second):
@@ -102,6 +113,17 @@ class Searching(unittest.TestCase):
         here = self.start(seconds=10)
         here.advance(20000)
         self.assertIs(self.receiver.fix(), None)
+
+    def test_broken_off_it_ends_at_once_and_without_power(self):
+        # In the middle of the search, and while what is left of its time passes.
+        for after_ms, gps_ttff_s in ((7000, 20), (30000, 2)):
+            here = self.start(gps_ttff_s=gps_ttff_s)
+            self.receiver._clock.broken_off_ms = after_ms
+            with self.assertRaises(ButtonHeld):
+                self.receiver.fix()
+            self.assertFalse(here.gps.powered)
+            self.assertEqual(here.elapsed_ms, after_ms)
+            self.assertFalse(any(self.receiver._buf) or any(self.receiver._parser._line))
 
     def test_port_error_is_no_fix(self):
         self.start()

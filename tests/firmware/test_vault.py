@@ -95,19 +95,21 @@ class Areas(unittest.TestCase):
             self.assertIs(vault.slot_body(bytes(flipped)), None)
 
 
-class Enrolment(unittest.TestCase):
-    def setUp(self):
-        self.flash = nodefiles.new_flash()
-        base = scratch.folder()
-        self.kept = {
-            name: getattr(wire, name) for name in ("FILE_CONFIG", "FILE_CELL", "FILE_SELF_TEST", "FOLDER_QUEUE")
-        }
-        for name in self.kept:
-            setattr(wire, name, base + "/" + name.lower())
+class Enrolment(scratch.Scratch):
+    PATHS = (
+        "FILE_CONFIG",
+        "FILE_CELL",
+        "FILE_SELF_TEST",
+        "FILE_OFF",
+        "FILE_ENTRY",
+        "FILE_LOG",
+        "FILE_NEXT",
+        "FOLDER_QUEUE",
+    )
 
-    def tearDown(self):
-        for name in self.kept:
-            setattr(wire, name, self.kept[name])
+    def setUp(self):
+        scratch.Scratch.setUp(self)
+        self.flash = nodefiles.new_flash()
 
     def test_keys_are_not_overwritten_unless_that_is_meant(self):
         with self.assertRaises(ConfigError):
@@ -135,12 +137,14 @@ class Enrolment(unittest.TestCase):
 
     def test_retiring_leaves_nothing(self):
         flash.make_folder(wire.FOLDER_QUEUE + "/r")
-        for path in (wire.FOLDER_QUEUE + "/r/00000001", wire.FILE_CONFIG, wire.FILE_CELL, wire.FILE_CELL + ".new"):
+        files = (wire.FOLDER_QUEUE + "/r/00000001", wire.FILE_CONFIG, wire.FILE_CELL, wire.FILE_CELL + ".new")
+        files += (wire.FILE_OFF, wire.FILE_ENTRY, wire.FILE_LOG, wire.FILE_LOG + ".old")
+        for path in files:
             with open(path, "wb") as f:
                 f.write(b"kept")
         self.assertEqual(service.retire(), 4)
         self.assertTrue(blank(self.flash.image()))
-        for path in (wire.FOLDER_QUEUE + "/r/00000001", wire.FILE_CONFIG, wire.FILE_CELL, wire.FILE_CELL + ".new"):
+        for path in files:
             self.assertIs(flash.load(path), None)
         with self.assertRaises(ConfigError):
             nodefiles.key_chain()

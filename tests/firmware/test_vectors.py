@@ -9,6 +9,7 @@ from testdata import vectors
 
 from plumveil import columns, grid, keys, wire
 from plumveil.pseudonym import Pseudonyms
+from plumveil.trust import Coarse
 
 
 def load():
@@ -24,7 +25,7 @@ class Gps:
         return 0
 
 
-class Core(unittest.TestCase):
+class Core(scratch.Scratch):
     def test_cells(self):
         cases = load()["cells"]
         self.assertTrue(len(cases) > 1000)
@@ -45,6 +46,10 @@ class Core(unittest.TestCase):
             self.assertEqual(hexlify(names.stream(stream)).decode(), case["pseudonym"])
             self.assertEqual(hexlify(names.session()).decode(), case["session"])
             self.assertEqual(names.host_name(), case["host"])
+            mask = unhexlify(case["receipt_mask"])
+            chain.receipt_salt = lambda entry: nodefiles.SALT
+            coarse = Coarse(wire.EVENTS, (nodefiles.EPOCH0_DAY + epoch) * 86400, {wire.K_RECEIPT: bytes(len(mask))})
+            self.assertEqual(names.record(coarse).values[wire.K_RECEIPT], nodefiles.SALT + mask)
             secret = nodefiles.K_CHAIN
             for _ in range(epoch):
                 secret = keys.next_secret(secret)
@@ -55,8 +60,7 @@ class Core(unittest.TestCase):
             self.assertEqual((hexlify(key).decode(), hexlify(common_iv).decode()), (case["key"], case["common_iv"]))
 
     def test_messages_of_a_day(self):
-        wire.FILE_CELL = scratch.folder() + "/cell.bin"
-        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent_map())
+        pipeline, store, _ = nodefiles.pipeline(nodefiles.consent())
         start_s = nodefiles.NOON_S
         pipeline.take_position(start_s, True, Gps())
         pipeline.take_health(start_s + 60, {wire.F_UPTIME: 7200})
