@@ -6,10 +6,24 @@ MICROPYTHON ?=
 PYTEST_ARGS ?=
 JOBS ?= auto
 
+# What the targets for boards take: make flash BOARD=... PORT=... FIRMWARE=micropython.bin NODE=node.toml TOOL=mpremote|ampy
+# Not from the environment: PORT and NODE mean other things there.
+BOARD :=
+PORT :=
+FIRMWARE :=
+NODE :=
+TOOL :=
+GRANT :=
+REKEY :=
+OUT :=
+
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet --quiet --no-input
 PYTEST := $(PY) -m pytest
+PLUMVEIL := $(VENV)/bin/plumveil
+AT_BOARD := $(if $(BOARD),--board "$(BOARD)")
+AT_PORT := $(if $(PORT),--port "$(PORT)")
 SAY := @echo "plumveil:"
 
 VM_SOURCE := host_tools/vm/package.json host_tools/vm/package-lock.json host_tools/nodejs.py
@@ -21,13 +35,52 @@ VM := build/node_modules/.installed
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
+# What is compiled once is not compiled again by each of the thousands of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-fast test-micropython bench lint typecheck format docs check-docs clean distclean
+.PHONY: help setup flash gps-status gps-on gps-off preview erase monitor shell doctor image virtual-board boards demo test test-fast test-micropython bench lint typecheck format docs check-docs clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 setup: $(PACKAGES) $(STUBS) $(VM) ## prepare .venv and build; every other target does so by itself
+
+flash: $(PACKAGES) ## a bare board becomes a working node: BOARD= PORT= FIRMWARE= NODE= TOOL= (PORT=all: every board attached)
+	@$(PLUMVEIL) flash $(AT_BOARD) $(AT_PORT) $(if $(FIRMWARE),--firmware "$(FIRMWARE)") $(if $(NODE),--node "$(NODE)") \
+	  $(if $(TOOL),--tool "$(TOOL)") $(if $(REKEY),--rekey)
+
+gps-status: $(PACKAGES) ## whether location is on at the node on the line, and why: PORT=
+	@$(PLUMVEIL) gps status $(AT_PORT)
+
+gps-on: $(PACKAGES) ## put a grant in force: GRANT= PORT=
+	@$(PLUMVEIL) gps on $(if $(GRANT),--grant "$(GRANT)") $(AT_PORT)
+
+gps-off: $(PACKAGES) ## take consent back; needs nothing: PORT=
+	@$(PLUMVEIL) gps off $(AT_PORT)
+
+preview: $(PACKAGES) ## what the node takes now, and what would leave of it: PORT=
+	@$(PLUMVEIL) preview $(AT_PORT)
+
+erase: $(PACKAGES) ## erase all of a board's flash, keys included: PORT=
+	@$(PLUMVEIL) erase $(AT_PORT)
+
+monitor: $(PACKAGES) ## show what a node says: PORT=
+	@$(PLUMVEIL) monitor $(AT_PORT)
+
+shell: $(PACKAGES) ## a prompt on a node, which stops it for as long: PORT=
+	@$(PLUMVEIL) shell $(AT_PORT)
+
+doctor: $(PACKAGES) ## look over this machine, and the board if one is there: PORT=
+	@$(PLUMVEIL) doctor $(AT_PORT)
+
+boards: $(PACKAGES) ## list the boards
+	@$(PLUMVEIL) boards
+
+image: $(PACKAGES) ## one file for a production line: BOARD= NODE= FIRMWARE= OUT=
+	@$(PLUMVEIL) image $(AT_BOARD) $(if $(NODE),--node "$(NODE)") $(if $(FIRMWARE),--micropython "$(FIRMWARE)") $(if $(OUT),--out "$(OUT)")
+
+virtual-board: $(PACKAGES) $(VM) ## start a board without hardware, and print its serial port: BOARD=
+	@$(PLUMVEIL) board start $(AT_BOARD)
 
 demo: $(PACKAGES) $(VM) ## three virtual nodes for a day each; writes build/demo/report.html and summary.json
 	@$(VENV)/bin/plumveil demo --out build/demo
@@ -57,11 +110,15 @@ format: $(PACKAGES) ## rewrite the sources as ruff formats them
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-docs: $(PACKAGES) ## regenerate docs/wire-format.md from wire.py
+docs: $(PACKAGES) ## regenerate docs/wire-format.md, docs/policy.md and docs/node-toml.schema.json
 	@$(PY) -m host_tools.wiredoc
+	@$(PY) -m host_tools.configure.schema
+	@$(PY) -m host_tools.policy.document
 
 check-docs: $(PACKAGES) ## fail when a generated document is not what its source says
 	@$(PY) -m host_tools.wiredoc --check
+	@$(PY) -m host_tools.configure.schema --check
+	@$(PY) -m host_tools.policy.document --check
 
 clean: ## remove build and the caches
 	@rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from host_tools import boards
-from host_tools.firmware_build import compile_firmware, compile_source, inlined
-from host_tools.provision import Network, Profile, Provisioned, load_profile, provision
+from host_tools.firmware_build import compile_firmware, compile_source
+from host_tools.firmware_source import beside
+from host_tools.policy.profile import Profile, load_profile
+from host_tools.provision import Network, Provisioned, provision
 from host_tools.registry import Registry
 from host_tools.vm import Vm, VmError
 
@@ -85,7 +87,7 @@ def firmware_bytes() -> int:
 
 def bench_profile() -> Profile:
     """The general profile narrowed to the four fields that the budget names."""
-    return load_profile("general").model_copy(update={"fields": FIELDS})
+    return load_profile("general").with_fields(FIELDS)
 
 
 def _node(**changed: object) -> Provisioned:
@@ -101,7 +103,7 @@ def _vm_result(script: str, rows: Rows, node: Provisioned) -> tuple[dict[str, An
         "/bench/rows.json": json.dumps(rows).encode(),
     }
     for source in [HERE / "peer_senml.py", *HERE.glob("vm_*.py")]:
-        code = inlined(source.read_text(encoding="utf-8")).encode()
+        code = beside(source.read_text(encoding="utf-8")).encode()
         files[f"/lib/{source.stem}.mpy"] = compile_source(code, source.name)
     with Vm(heap_kib=512) as vm:
         for path, content in files.items():

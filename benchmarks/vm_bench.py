@@ -22,7 +22,7 @@ UNITS = (
 )
 
 
-class Kept:
+class Kept(vm_node.Store):
     # A store that notes sizes, and keeps the readings' messages when asked to.
     def __init__(self, keep=False):
         self.sizes = {}

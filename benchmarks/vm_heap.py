@@ -10,14 +10,13 @@ import vm_node
 seen = {"sealed": 0}
 
 
-class Count:
-    # A store that counts.
+class Count(vm_node.Store):
     def put(self, sealed):
         seen["sealed"] += sealed.stream == 0
 
 
 def build(partition):
-    from plumveil import app, clock, selftest, store, undated, uplink  # noqa: F401
+    from plumveil import app, clock, hand, selftest, store, undated, uplink  # noqa: F401
     from plumveil.sense import battery, ds18b20, health, lis3dh, nmea, sht4x  # noqa: F401
 
     line, start_s = vm_node.build(Count(), partition)

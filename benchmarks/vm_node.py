@@ -33,6 +33,12 @@ class Partition:
         self._blocks[block][offset : offset + len(buf)] = buf
 
 
+class Store:
+    # Where a bench's batches end; nothing waits there long enough to expire. A bench adds put(sealed).
+    def expire(self, epoch, days):
+        pass
+
+
 class Nowhere:
     # A vault that holds whatever it is given.
     def commit(self, body):
@@ -47,9 +53,11 @@ def read(path):
 def build(store, partition=None):
     # (Pipeline, Unix s of its first epoch's start); partition: Partition for the keys, None: Nowhere. Imports only
     # now, so that what it takes can be measured.
-    from plumveil import flash, loop, service, vault
+    from plumveil import flash, loop, service, vault, wire
     from plumveil.config import Config
+    from plumveil.consent import Consent
     from plumveil.drops import Drops
+    from plumveil.held import HeldCell
     from plumveil.keys import KeyChain
     from plumveil.keystate import KeyState, generation_of
     from plumveil.pseudonym import Pseudonyms
@@ -63,6 +71,7 @@ def build(store, partition=None):
     config = Config(flash.load("/pv/config.bin"), state.k_config)
     keys = KeyChain(safe, state, bytes(32))
     pseudonyms = Pseudonyms(keys, config.policy.mask_health)
-    line = service.build_pipeline(keys, pseudonyms, config, store, Drops())
+    consent, held = Consent(state, config.policy), HeldCell(wire.FILE_CELL)
+    line = service.build_pipeline(keys, pseudonyms, consent, held, config, store, Drops())
     loop.forget()
     return line, state.epoch0_day * 86400

@@ -17,8 +17,8 @@ STEP_S = 3600
 INTERVAL_S = 10  # of the node's policy
 
 
-class Counting:
-    # A store that counts the readings' messages.
+class Counting(vm_node.Store):
+    # Counts the readings' messages.
     def __init__(self):
         self.count = 0
 

@@ -30,14 +30,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-ACTIONS = _words("create enrol export import link list open_location passphrase rekey resolve retire rotate")
+ACTIONS = _words(
+    """
+    audit configure consent_collect consent_delegate consent_grant consent_issue consent_list consent_revoke
+    consent_void create enrol export group import link list open_location passphrase rekey resolve retire rotate
+    """
+)
 # Words that may stand in a detail: none of them tells of a node. Add to them what a new action needs.
 DETAIL_WORDS = _words(
     """
-    active all auditor back continued controller day days decode device enrolled epoch epochs events expires for from
-    further index into key keys location master messages new node nodes not of old passphrase processor pseudonym
-    pseudonyms readings rekeyed retired role shown stream streams taken technician tenant to unknown until
-    validate with
+    active all area audit auditor back broker configuration continued controller dates day days decode delegation
+    device district enrolled epoch epochs events expires file for from further index into key keys location master
+    messages new node nodes not of old passphrase policy processor pseudonym pseudonyms readings receipts region
+    rekeyed retired role shown stream streams street taken technician tenant tier to unknown until validate
+    version with
     """
 )
 _NUMBER = re.compile(r"\d{1,20}|\d{4}-\d{2}-\d{2}", re.ASCII)

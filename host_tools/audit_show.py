@@ -64,18 +64,51 @@ def run(
     as_json: bool,
 ) -> int:
     """Verifies and prints. Returns the exit code."""
-    mark = _mark(expected)
+    mark = mark_of(expected)
     with opened(where) as store:
-        if log is None and store.signing_key is None:
-            raise UsageError(f"{store.path} is an {store.role}'s and has no log of its own: give --log FILE")
-        path = log or log_path(store.path)
-        key = store.signing_key if log is None else None
-        own = None if key is None else accesslog_format.public_bytes(key)
-        audit = Audit(path, _signers(store, own=own is not None), own=own, expected=mark)
-        chosen = _Filter(wanted, _subjects(store, wanted.about))
-    if as_json:
-        return _print_json(path, audit, chosen)
-    return _print_text(path, audit, chosen)
+        due = prepared(store, log, wanted, mark)
+    return _print_json(due) if as_json else _print_text(due)
+
+
+class Due(NamedTuple):
+    """An audit that is to be made: iterate over `entries`, once, before anything else is asked of it."""
+
+    path: Path
+    audit: Audit
+    chosen: _Filter
+
+    def entries(self) -> Iterator[tuple[int, Entry]]:
+        """(line, entry) of the entries that are shown."""
+        return (found for found in self.audit.entries() if self.chosen.passes(found[1]))
+
+    def summary(self) -> dict[str, Any]:
+        """How the log stands."""
+        audit = self.audit
+        return {
+            "log": str(self.path),
+            "sound": not audit.faults,
+            "entries": audit.count,
+            "signed_by": [signer.text for signer in audit.signed_by],
+            "mark": str(audit.mark) if audit.count else None,
+            "faults": [_remark_json(fault) for fault in audit.faults],
+            "more_faults": audit.more_faults,
+            "notes": [_remark_json(note) for note in audit.notes],
+        }
+
+    def verdict(self) -> Iterator[str]:
+        """The same in lines."""
+        return _verdict(self.path, self.audit)
+
+
+def prepared(store: Keystore, log: Path | None, wanted: Wanted, mark: Mark | None) -> Due:
+    """The audit of a log with an open keystore's keys. UsageError when there is none, or nobody to look for it."""
+    if log is None and store.signing_key is None:
+        raise UsageError(f"{store.path} is an {store.role}'s and has no log of its own: give --log FILE")
+    path = log or log_path(store.path)
+    key = store.signing_key if log is None else None
+    own = None if key is None else accesslog_format.public_bytes(key)
+    audit = Audit(path, _signers(store, own=own is not None), own=own, expected=mark)
+    return Due(path, audit, _Filter(wanted, _subjects(store, wanted.about)))
 
 
 def _signers(store: Keystore, *, own: bool) -> dict[bytes, Signer]:
@@ -90,7 +123,8 @@ def _signers(store: Keystore, *, own: bool) -> dict[bytes, Signer]:
     return known
 
 
-def _mark(text: str | None) -> Mark | None:
+def mark_of(text: str | None) -> Mark | None:
+    """What --expect was given. UsageError when it is no mark."""
     if text is None:
         return None
     found = _MARK.fullmatch(text.strip().lower())
@@ -109,52 +143,41 @@ def _subjects(store: Keystore, about: str | None) -> frozenset[str] | None:
     return frozenset(accesslog_format.subject(key, text) for key in store.subject_keys for text in texts)
 
 
-def _entry_json(line: int, entry: Entry) -> dict[str, Any]:
+def entry_json(line: int, entry: Entry) -> dict[str, Any]:
+    """An entry, and where it stands."""
     return {"line": line, **entry.model_dump(include=set(_JSON_FIELDS))}
 
 
 _JSON_FIELDS = ("seq", "time", "actor", "uid", "role", "action", "subjects", "count", "detail")
 
 
-def _print_json(path: Path, audit: Audit, chosen: _Filter) -> int:
+def _print_json(due: Due) -> int:
     print('{"entries": [', end="")
     separator = "\n"
-    for line, entry in audit.entries():
-        if chosen.passes(entry):
-            print(separator + json.dumps(_entry_json(line, entry)), end="")
-            separator = ",\n"
-    summary = {
-        "log": str(path),
-        "sound": not audit.faults,
-        "entries": audit.count,
-        "signed_by": [signer.text for signer in audit.signed_by],
-        "mark": str(audit.mark) if audit.count else None,
-        "faults": [_remark_json(fault) for fault in audit.faults],
-        "more_faults": audit.more_faults,
-        "notes": [_remark_json(note) for note in audit.notes],
-    }
-    print(f'\n], "summary": {json.dumps(summary)}}}')
-    return CHANGED if audit.faults else SOUND
+    for line, entry in due.entries():
+        print(separator + json.dumps(entry_json(line, entry)), end="")
+        separator = ",\n"
+    print(f'\n], "summary": {json.dumps(due.summary())}}}')
+    return CHANGED if due.audit.faults else SOUND
 
 
 def _remark_json(remark: Remark) -> dict[str, Any]:
     return {"line": None if remark.line == HEAD_LINE else remark.line, "what": remark.what}
 
 
-def _print_text(path: Path, audit: Audit, chosen: _Filter) -> int:
+def _print_text(due: Due) -> int:
     console = console_for_output()
     table = _table(header=True)
-    for _, entry in audit.entries():
-        if chosen.passes(entry):
-            table.add_row(*map(Text, _cells(entry)))
+    for _, entry in due.entries():
+        table.add_row(*map(Text, _cells(entry)))
         if table.row_count >= TABLE_ROWS:
             console.print(table)
             table = _table(header=False)
     if table.row_count or table.show_header:
         console.print(table)
-    for line in _verdict(path, audit):
+    for line in due.verdict():
         console.print(Text(line), soft_wrap=True)
-    return CHANGED if audit.faults else SOUND
+    return CHANGED if due.audit.faults else SOUND
 
 
 def _table(*, header: bool) -> Table:

@@ -10,7 +10,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from host_tools import cli_audit, cli_keys, cli_privacy, cli_simulate
+from host_tools import (
+    cli_audit,
+    cli_board,
+    cli_boards,
+    cli_cells,
+    cli_configure,
+    cli_consent,
+    cli_flash,
+    cli_gps,
+    cli_keys,
+    cli_policy,
+    cli_privacy,
+    cli_receipts,
+    cli_simulate,
+)
 from host_tools.cli_shared import MOMENTS, PassphraseFile, finish, unix_s
 from host_tools.errors import PlumveilError
 
@@ -32,6 +46,8 @@ app = typer.Typer(
 )
 
 cli_simulate.register(app)
+cli_flash.register(app)
+cli_gps.register(app)
 
 MessagesPath = Annotated[
     str,
@@ -58,7 +74,7 @@ Now = Annotated[
     ),
 ]
 Stream = Annotated[
-    Literal["readings", "location", "device", "events"] | None,
+    Literal["readings", "location", "device", "events", "dates"] | None,
     typer.Option(help="Show this stream only.", show_default=False),
 ]
 
@@ -103,6 +119,13 @@ def validate(
 cli_keys.register(app)
 cli_audit.register(app)
 cli_privacy.register(app)
+cli_board.register(app)
+cli_boards.register(app)
+cli_cells.register(app)
+cli_configure.register(app)
+cli_consent.register(app)
+cli_receipts.register(cli_consent.consent)
+cli_policy.register(app)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command `audit`: options and help only; host_tools.audit_show prints, host_tools.audit verifies."""
+"""The command `audit`: options and help only; host_tools.audit_show and host_tools.auditing do the work."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from host_tools.cli_shared import MOMENTS, PassphraseFile, finish
+from host_tools.cli_shared import MOMENTS, PassphraseFile, finish, unix_s
+from host_tools.errors import UsageError
 
 EPILOG = (
     "A log put back to an earlier state together with its head looks sound: note the last line elsewhere, ENTRY:HASH,"
-    " and give it to --expect. Exit codes: 0 sound, 1 changed or the run failed, 2 wrong usage, 130 interrupted."
+    " and give it to --expect. With --messages the audit is of consent: each node's history with its chain of"
+    " receipts verified, positions by receipt and policy version, refused grants, drops, and who read; it takes the"
+    " controller's keystore, and is itself logged first. Exit codes: 0 sound, 1 the log or a chain is changed or has"
+    " gaps, a position is without a receipt or the run failed, 2 wrong usage, 130 interrupted."
 )
 
 Keystore = Annotated[
@@ -49,7 +53,38 @@ Expect = Annotated[
     str | None,
     typer.Option(metavar="ENTRY:HASH", help="Find this entry too, noted at an earlier audit.", show_default=False),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, an entry a line.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Messages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Audit consent by these messages: a file, a folder, or - for standard input.",
+        show_default=False,
+    ),
+]
+NodeToml = Annotated[
+    Path | None,
+    typer.Option(
+        "--node-toml",
+        metavar="FILE",
+        help="With --messages: a node.toml that tells jurisdiction, region and safeguard of the node that it, or"
+        " --node, names.",
+        show_default=False,
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --messages: write a printable page as well.", show_default=False),
+]
+Now = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="UTC",
+        formats=MOMENTS,
+        help="With --messages: take this as the present, for simulated messages.",
+        show_default=False,
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,15 +96,32 @@ def audit(
     keystore: Keystore = None,
     log: Log = None,
     passphrase_file: PassphraseFile = None,
+    messages: Messages = None,
     node: Node = None,
     begins: From = None,
     ends: To = None,
     expect: Expect = None,
+    node_toml: NodeToml = None,
+    html: Html = None,
+    now: Now = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify a keystore's access log from end to end, and show who read personal data when."""
+    """Verify a keystore's access log from end to end, and show who read personal data when; or audit consent."""
     from host_tools import audit_show
     from host_tools.keys.commands import Where
 
+    if begins is not None and ends is not None and begins >= ends:
+        raise UsageError("--from is not before --to: nothing lies between them, so give an earlier --from")
     wanted = audit_show.Wanted(audit_show.moment(begins), audit_show.moment(ends), node)
-    finish(lambda: audit_show.run(Where(keystore, passphrase_file), log, wanted, expect, as_json=as_json))
+    where = Where(keystore, passphrase_file)
+    if messages is None:
+        if node_toml is not None or html is not None or now is not None:
+            raise UsageError("--node-toml, --html and --now belong to an audit of consent: say --messages PATH")
+        finish(lambda: audit_show.run(where, log, wanted, expect, as_json=as_json))
+        return
+    from host_tools.auditing import commands
+    from host_tools.auditing.books import Period
+
+    period = Period(unix_s(begins), unix_s(ends))
+    task = commands.Task(messages, wanted, period, log, expect, unix_s(now), node_toml, html)
+    finish(lambda: commands.run(where, task, as_json=as_json))

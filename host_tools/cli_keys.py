@@ -42,6 +42,10 @@ keys = typer.Typer(
 )
 
 
+group = typer.Typer(name="group", help="Named groups of nodes.", no_args_is_help=True, pretty_exceptions_enable=False)
+keys.add_typer(group)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the commands to the command line."""
     app.add_typer(keys)
@@ -114,7 +118,7 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The keystore to make.")],
     streams: Annotated[
         str | None,
-        typer.Option(help="For a processor: readings,location,device,events or some.", show_default=False),
+        typer.Option(help="For a processor: readings,location,device,events,dates or some.", show_default=False),
     ] = None,
     begins: From = None,
     ends: To = None,
@@ -224,3 +228,26 @@ def receipt(
     from host_tools.keys import commands
 
     finish(lambda: commands.check_receipt(commands.Where(keystore, passphrase_file), file))
+
+
+@group.command("set", epilog=EPILOG)
+def set_(
+    name: Annotated[str, typer.Argument(metavar="GROUP", help="The group's name.")],
+    nodes: Annotated[
+        list[str] | None, typer.Argument(metavar="NODE...", help="Its nodes, and no others; none: no such group.")
+    ] = None,
+    keystore: Keystore = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make a group consist of these nodes."""
+    from host_tools.keys import commands
+
+    finish(lambda: commands.set_group(commands.Where(keystore, passphrase_file), name, nodes or []))
+
+
+@group.command("list", epilog=EPILOG)
+def list_groups(keystore: Keystore = None, passphrase_file: PassphraseFile = None) -> None:
+    """Show the groups and their nodes."""
+    from host_tools.keys import commands
+
+    finish(lambda: commands.list_groups(commands.Where(keystore, passphrase_file)))

@@ -1,24 +1,32 @@
 """Decodes the column code of a readings batch, documented to the bit at the end of plumveil.wire.
 
-Strict: every bit has one meaning, and bits left over are an error. Differences are read 16 bits at a time from
-tables that map a window of bits to all differences that end in it; only escapes and long codes go one by one.
+Strict: every bit has one meaning, and bits left over are an error. The pass along the bits is machine code
+(host_tools.column_kernel); there is no other way to decode, and it must never be handed what was not sized here.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
+from host_tools import column_kernel
+from host_tools.column_kernel import AFTER_BYTES, COLUMNS_MAX, LAYOUT, LIMIT_BITS, MISSING, Kernel, Values
+from host_tools.errors import PlumveilError
 from plumveil import wire
 
-WINDOW_BITS = 16
-_WINDOW_MASK = (1 << WINDOW_BITS) - 1
-_ALL_ONES = (1 << wire.RICE_ESCAPE) - 1
-_EARLY = "the column ends early"
-_SOME_MISSING = 16  # the flag bit, as it stands above the four bits of k
+_FAULTS = {
+    column_kernel.EARLY: "the column ends early",
+    column_kernel.NONE_MISSING: "says that values are missing, and none is",
+    column_kernel.NEEDLESS_ESCAPE: "an escape that was not needed",
+    column_kernel.LEFT_OVER: "bits are left over behind the last column",
+}
+_AFTER = bytes(AFTER_BYTES)
+# Ten readings within -40..40: k 1, with short codes and escapes on both sides of the border between them; gaps, with
+# k 14; a constant above the limits; nothing at all. Written by host_tools.reference_encoder.
+_SAMPLE = bytes.fromhex("0a8197fff3fff7fff8f7fff2523072f00bafa30000")
+_SAMPLE_CODES = (0, 1, 2, 3, 28, 29, 30, 37, 0)
 
 Column = Sequence[int | None]
-# Per window: the differences that end in it, the bits they take together, and the bits after each of them.
-_Entry = tuple[tuple[int, ...], int, tuple[int, ...]]
 
 
 class Malformed(ValueError):
@@ -30,22 +38,21 @@ class Malformed(ValueError):
 
 
 class Spec(NamedTuple):
-    """What a column's code depends on: the field's name and limits in wire units, and the widths they give."""
+    """What a column's code depends on: the field's name, its limits in wire units, and those for the kernel."""
 
     name: str
     low: int
     high: int
-    first_bits: int
-    escape_bits: int
-    head_bits: int  # flag, k and first value together
-    head_mask: int
+    layout: bytes
 
 
 def spec(name: str, low: int, high: int) -> Spec:
-    """The column spec of a field with values low..high."""
-    first_bits = (high - low).bit_length()
-    escape_bits = (2 * (high - low)).bit_length()
-    return Spec(name, low, high, first_bits, escape_bits, 5 + first_bits, (1 << 5 + first_bits) - 1)
+    """The column spec of a field with values low..high. ValueError for a field that the kernel has no room for."""
+    spread = high - low
+    if spread < 0 or spread >> LIMIT_BITS or abs(low) >> LIMIT_BITS:
+        raise ValueError(f"{name}: limits out of order, or wider than {LIMIT_BITS} bits")
+    layout = LAYOUT.pack(spread.bit_length(), (2 * spread).bit_length(), low, high)
+    return Spec(name, low, high, layout)
 
 
 def unzigzag(u: int) -> int:
@@ -54,142 +61,53 @@ def unzigzag(u: int) -> int:
 
 
 def decode(data: bytes, specs: tuple[Spec, ...], count: int) -> tuple[list[Column], bool]:
-    """Column code of `count` (>= 1) readings -> (one list per spec, None where a value is missing; True when some
-    value is outside its field's limits, see `outside`). Raises Malformed.
+    """Column code of `count` (1 to wire.BATCH_MAX) readings -> (one list per spec, None where a value is missing;
+    True when some value is outside its field's limits, see `outside`). Raises Malformed; ValueError for a count or a
+    number of specs that no batch has.
     """
-    # All bits as one integer, and how many are not yet read. Zeros follow, for windows that reach past the end.
-    bits = int.from_bytes(data, "big") << WINDOW_BITS
-    left = 8 * len(data)
-    columns: list[Column] = []
-    suspect = False
-    for one in specs:
-        column: Column
-        shift = left + WINDOW_BITS - one.head_bits
-        head = (bits >> shift if shift > 0 else bits << -shift) & one.head_mask
-        k = head >> one.first_bits
-        if k >= _SOME_MISSING:
-            column, left, off = _sparse(bits, left, one, count)
-        else:
-            first = (head & one.head_mask >> 5) + one.low
-            column, left, off = _values(bits, left - one.head_bits, one, k, first, count)
-        suspect |= off
-        columns.append(column)
-    if left >= 8 or bits >> WINDOW_BITS & (1 << left) - 1:
-        raise Malformed(specs[-1].name, "bits are left over behind the last column")
-    return columns, suspect
+    return _decode(_kernel(), data, specs, count)
+
+
+def _decode(kernel: Kernel, data: bytes, specs: tuple[Spec, ...], count: int) -> tuple[list[Column], bool]:
+    width = len(specs)
+    job = b"".join([*[one.layout for one in specs], data, _AFTER])
+    # From the job itself: whatever the layouts were, the kernel is told of no byte that is not there.
+    bits_bytes = len(job) - width * LAYOUT.size - AFTER_BYTES
+    if not 0 < count <= wire.BATCH_MAX or not 0 < width <= COLUMNS_MAX or bits_bytes < 0:
+        raise ValueError(f"no batch has {count} readings of {width} such columns")
+    out = Values()
+    verdict = kernel.run(job, bits_bytes << 16 | width << 8 | count, out)
+    if verdict < 0:
+        at, fault = divmod(-verdict, 8)
+        raise Malformed(specs[at].name, _FAULTS[fault])
+    columns: list[Column] = [out[start : start + count] for start in range(0, width * count, count)]
+    if verdict > 1:
+        for at in range(width):
+            if verdict >> at & 2:
+                columns[at] = [None if value == MISSING else value for value in columns[at]]
+    return columns, bool(verdict & 1)
+
+
+@cache
+def _kernel() -> Kernel:
+    """The kernel, compiled when first needed."""
+    kernel = column_kernel.compile_kernel()
+    if not _passes(kernel):
+        raise PlumveilError("the column decoder as compiled for this processor gives wrong results; report its model")
+    return kernel
+
+
+def _passes(kernel: Kernel) -> bool:
+    """A batch with every construct of the code: what LLVM made of the program is right on this machine."""
+    stepped = list(accumulate(map(unzigzag, _SAMPLE_CODES), initial=0))
+    gaps = [None, None, None, 7, -40, *[None] * 5]
+    try:
+        told = _decode(kernel, _SAMPLE, (spec("", -40, 40),) * 4, 10)
+    except Malformed:
+        return False
+    return told == ([stepped, gaps, [41] * 10, [None] * 10], True)
 
 
 def outside(column: Column, one: Spec) -> list[int]:
     """Indices of the values that lie outside the field's limits."""
     return [j for j, value in enumerate(column) if value is not None and not one.low <= value <= one.high]
-
-
-def _take(bits: int, left: int, width: int, one: Spec) -> tuple[int, int]:
-    """(the next `width` bits, bits left after them)."""
-    left -= width
-    if left < 0:
-        raise Malformed(one.name, _EARLY)
-    return bits >> left + WINDOW_BITS & (1 << width) - 1, left
-
-
-def _sparse(bits: int, left: int, one: Spec, count: int) -> tuple[Column, int, bool]:
-    """A column with its presence bits."""
-    presence, left = _take(bits, left - 1, count, one)
-    if presence == (1 << count) - 1:
-        raise Malformed(one.name, "says that values are missing, and none is")
-    column: list[int | None] = [None] * count
-    if not presence:
-        return column, left, False
-    k, left = _take(bits, left, 4, one)
-    first, left = _take(bits, left, one.first_bits, one)
-    values, left, off = _values(bits, left, one, k, first + one.low, presence.bit_count())
-    following = iter(values)
-    for j in range(count):
-        if presence >> count - 1 - j & 1:
-            column[j] = next(following)
-    return column, left, off
-
-
-def _values(bits: int, left: int, one: Spec, k: int, first: int, count: int) -> tuple[list[int], int, bool]:
-    """(values, bits left, True when some are off limits) of the `count` (>= 1) present values behind a head."""
-    steps = [first]
-    ends: tuple[int, ...] = ()
-    start = left
-    escaped = False
-    if k == wire.RICE_CONSTANT:
-        steps *= count
-    else:
-        table = _TABLES[k] or _row(k)
-        while len(steps) < count and left > 0:
-            window = bits >> left & _WINDOW_MASK
-            differences, used, ends = table[window] or _fill(k, window)
-            if used:
-                steps += differences
-                left -= used
-            else:
-                difference, left = _slow(bits, left, one, k)
-                steps.append(difference)
-                ends, escaped = (0,), True
-    surplus = len(steps) - count
-    if surplus > 0:
-        # The last window held the start of the next column as well: give it back.
-        left += ends[-1] - ends[-1 - surplus]
-        del steps[count:]
-    if left < 0 or surplus < 0:
-        raise Malformed(one.name, _EARLY)
-    if k == wire.RICE_CONSTANT:
-        return steps, left, first > one.high
-    values = list(accumulate(steps))
-    # A code of q + 1 + k bits stands for a u below (q + 1) << k, and u for a difference of at most (u + 1) / 2: the
-    # bits spent bound the sum of all differences, and mostly show that no value can have left the limits.
-    n = count - 1
-    reach = (start - left - n * k << k) + n >> 1
-    if not escaped and one.low <= first - reach and first + reach <= one.high:
-        return values, left, False
-    # Few values are distinct, which makes this quicker than two passes over all of them.
-    distinct = set(values)
-    return values, left, min(distinct) < one.low or max(distinct) > one.high
-
-
-def _slow(bits: int, left: int, one: Spec, k: int) -> tuple[int, int]:
-    """(one difference of any length, bits left after it)."""
-    opening = bits >> left + WINDOW_BITS - wire.RICE_ESCAPE & _ALL_ONES
-    quotient = wire.RICE_ESCAPE - (opening ^ _ALL_ONES).bit_length()
-    if quotient == wire.RICE_ESCAPE:
-        u, left = _take(bits, left - quotient, one.escape_bits, one)
-        if u >> k < wire.RICE_ESCAPE:
-            raise Malformed(one.name, "an escape that was not needed")
-    else:
-        low, left = _take(bits, left - quotient - 1, k, one)
-        u = quotient << k | low
-    return unzigzag(u), left
-
-
-# By k and window; a row is made when its k is first met.
-_TABLES: list[list[_Entry | None]] = [[] for _ in range(wire.RICE_K_MAX + 1)]
-
-
-def _row(k: int) -> list[_Entry | None]:
-    _TABLES[k] = [None] * (1 << WINDOW_BITS)
-    return _TABLES[k]
-
-
-def _fill(k: int, window: int) -> _Entry:
-    """Parses one window for parameter k and keeps the result; there are 65,536 per k, made when first met."""
-    differences: list[int] = []
-    ends: list[int] = []
-    at = 0
-    while True:
-        quotient = 0
-        while at + quotient < WINDOW_BITS and window >> (WINDOW_BITS - 1 - at - quotient) & 1:
-            quotient += 1
-        end = at + quotient + 1 + k
-        if end > WINDOW_BITS or quotient >= wire.RICE_ESCAPE:
-            break
-        u = quotient << k | (window >> (WINDOW_BITS - end) & ((1 << k) - 1))
-        differences.append(unzigzag(u))
-        ends.append(end)
-        at = end
-    entry = (tuple(differences), at, tuple(ends))
-    _TABLES[k][window] = entry
-    return entry

@@ -113,7 +113,8 @@ def _print_json(run: _Run, *, contents: bool, stream: str | None = None) -> int:
         if _shown(message, stream):
             shown = render.verdict_json(source, message)
             if contents:
-                shown["content"] = render.content_json(message.content) if message.content else None
+                content = message.content
+                shown["content"] = render.content_json(content, dated=message.dated) if content else None
             print(separator + json.dumps(shown), end="")
             separator = ",\n"
     opening = separator if run.tally.messages == 0 or separator.startswith("{") else ""
@@ -194,8 +195,9 @@ def decode(task: Task, *, as_json: bool, stream: str | None) -> int:
             continue
         node = render.printable(message_keys.subject(message))
         name = render.stream_name(message) or ""
+        at = render.time_text if message.dated else render.clock_text
         for t_s, what in render.rows(message.content) if message.content else ():
-            table.add_row(render.time_text(t_s), Text(node), name, what)
+            table.add_row(at(t_s), Text(node), name, what)
         for finding in message.findings:
             fault = f"invalid, {render.place_text(source)}: {render.finding_text(finding)}"
             table.add_row("", Text(node), name, Text(fault, style="red"))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from host_tools import rules, strict_cbor
 from host_tools.columns import Column
+from host_tools.receipts.entries import LogEntry
 from host_tools.rules import Finding, Refused
 from plumveil import wire
 
@@ -24,6 +25,8 @@ KEY_NAMES = {
     wire.K_EVENT: "event",
     wire.K_ARGUMENT: "argument",
     wire.K_DROPS: "drops",
+    wire.K_RECEIPT: "receipt",
+    wire.K_NAMES: "names",
 }
 # Per stream: {key: type}; K_PAD may stand in all of them.
 LAYOUTS: dict[int, dict[int, type]] = {
@@ -37,7 +40,10 @@ LAYOUTS: dict[int, dict[int, type]] = {
     wire.LOCATION: {wire.K_TIME: int, wire.K_CELL: list, wire.K_CONSENT: bytes},
     wire.DEVICE: {wire.K_TIME: int, wire.K_HEALTH: dict, wire.K_DROPS: list},
     wire.EVENTS: {wire.K_TIME: int, wire.K_EVENT: int, wire.K_ARGUMENT: int},
+    wire.DATES: {wire.K_TIME: int, wire.K_NAMES: list},
 }
+# What may stand there besides, as the event demands it.
+OPTIONAL: dict[int, dict[int, type]] = {wire.EVENTS: {wire.K_CONSENT: bytes, wire.K_RECEIPT: bytes}}
 _TYPE_NAMES = {int: "an integer", list: "an array", bytes: "a byte string", dict: "a map"}
 
 
@@ -88,14 +94,29 @@ class Health(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An alarm, a consent receipt, or how far the node runs ahead of the calendar."""
+    """An alarm, a consent statement or a receipt, how far the node runs ahead of the calendar, or how long it has had
+    no route.
+
+    consent: beside a statement of a consent in force, its reference, and serial, what that stands for, None for who
+    may not know it. entry: of the node's log, from a receipt; None for who cannot take its mask off.
+    """
 
     t_s: int
     event: int
     argument: int
+    consent: bytes | None = None
+    serial: int | None = None
+    entry: LogEntry | None = None
 
 
-Content = Batch | Position | Health | Event
+class Dates(NamedTuple):
+    """Which day an epoch is: its 00:00 UTC in Unix s, and the other streams' pseudonyms in it."""
+
+    t_s: int
+    names: tuple[bytes, ...]
+
+
+Content = Batch | Position | Health | Event | Dates
 
 
 def entries(plaintext: bytes, stream: int, findings: list[Finding]) -> dict[int, Any]:
@@ -115,13 +136,15 @@ def entries(plaintext: bytes, stream: int, findings: list[Finding]) -> dict[int,
             raise Refused(rules.STRUCTURE, KEY_NAMES[wire.K_PAD], "not a byte string")
         check_pad(pad, findings)
     layout = LAYOUTS[stream]
-    for key, kind in layout.items():
+    for key in layout:
         if key not in body:
             raise Refused(rules.STRUCTURE, "plaintext", f"{KEY_NAMES[key]} is missing")
-        if type(body[key]) is not kind:
-            raise Refused(rules.STRUCTURE, KEY_NAMES[key], f"not {_TYPE_NAMES[kind]}")
+    known = layout | OPTIONAL.get(stream, {})
     for key in body:
-        if key not in layout:
+        if key in known:
+            if type(body[key]) is not known[key]:
+                raise Refused(rules.STRUCTURE, KEY_NAMES[key], f"not {_TYPE_NAMES[known[key]]}")
+        else:
             name = KEY_NAMES.get(key, "an entry the format does not know")
             raise Refused(rules.STRUCTURE, "plaintext", f"{name} does not belong in it")
     return body

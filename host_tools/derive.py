@@ -1,9 +1,10 @@
 """The key hierarchy of docs/wire-format.md, derived with `cryptography`: chains, stream keys, seal keys, pseudonyms,
-consent keys and the mask over device reports.
+the keys of consents, and the masks over device reports and receipts.
 
 Independent of the firmware's derivation; the two share labels and lengths only. Must never print or log a secret.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cbor2
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from plumveil import wire
+from plumveil import terms, wire
 
 
 def label(*parts: str | int) -> bytes:
@@ -53,6 +54,31 @@ def consent_key(consent_secret: bytes, epoch: int) -> bytes:
     One for each epoch: from one of them no other follows, nor the secret.
     """
     return hkdf(consent_secret, label(wire.L_CONSENT, epoch))
+
+
+def grant_key(k_consent: bytes, caveats: Sequence[int | str] | None = None) -> bytes:
+    """K_consent -> the key of the controller's grants; with `caveats` (D_*, in their order) that of a delegate's.
+
+    From a delegate's key neither K_consent follows, nor the key of other caveats.
+    """
+    if caveats is None:
+        return _hmac(k_consent, label(terms.L_GRANT))
+    return _hmac(k_consent, cbor2.dumps([terms.L_DELEGATION, list(caveats)], canonical=True))
+
+
+def grant_node(k_consent: bytes, tenant: str) -> bytes:
+    """K_consent -> the 8 bytes that name the node in its grants."""
+    return _hmac(k_consent, label(terms.L_NODE, tenant))[: wire.PSEUDONYM_BYTES]
+
+
+def command_key(k_consent: bytes, epoch: int) -> bytes:
+    """K_consent -> the 32-byte key of the controller's commands of one epoch."""
+    return hkdf(k_consent, label(terms.L_DOWN, epoch))
+
+
+def receipt_mask(id_secret: bytes, tenant: str, salt: bytes, length_bytes: int) -> bytes:
+    """D[e] -> what an entry of the node's log is xored with in the receipt of that salt."""
+    return hkdf(id_secret, label(terms.L_RECEIPT, tenant), salt, length_bytes)
 
 
 def seal_material(step_secret: bytes, boot_salt: bytes) -> tuple[bytes, bytes]:

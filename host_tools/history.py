@@ -42,8 +42,9 @@ class History:
         self._tracks: dict[bytes, _Track] = {}
 
     def note(self, data: bytes, envelope: Envelope, span_s: _Span) -> Finding | bool | None:
-        """Takes in a message with the times it tells of (first, last; None when they cannot be trusted), to which
-        AHEAD_WEIGHT was added for each epoch that its node runs ahead.
+        """Takes in a message with the times it tells of (first, last; None when they cannot be trusted; the latest
+        and the earliest that it may be where it was rounded), to which AHEAD_WEIGHT was added for each epoch that its
+        node runs ahead.
 
         Returns None when all is well, True for the very same bytes again, or what is wrong.
         """
@@ -52,8 +53,7 @@ class History:
         if track is None:
             track = self._tracks[kid] = _Track()
         counters, seen = track.counters, track.seen
-        # The process's own keyed hash: two messages that share it by design cannot be made.
-        digest = hash(data)
+        digest = hash(data)  # the process's own, keyed: two messages that share it by design cannot be made
         at = len(counters)
         if at and counter <= counters[-1]:
             at = bisect_left(counters, counter)
@@ -65,9 +65,8 @@ class History:
             _, _, before_s, before_step, before_salt = seen[at - 1]
             if step < before_step or (span_s is not None and span_s[0] < before_s):
                 finding = _out_of_order(step < before_step, span_s, before_s, "before")
-            if salt == before_salt:
-                # One object in place of many that are equal.
-                salt = before_salt
+            # One object in place of many that are equal.
+            salt = before_salt if salt == before_salt else salt
         if finding is None and at < len(seen):
             _, after_s, _, after_step, _ = seen[at]
             if step > after_step or (span_s is not None and span_s[1] > after_s > 0):
@@ -75,10 +74,11 @@ class History:
         if finding is not None and finding.rule == rules.REPLAY:
             # Not remembered: messages of the keys in force would look wrong beside it.
             return finding
-        # Times that are wrong must not make those of the next message look wrong.
+        # Times that are wrong must not make those of the next message look wrong; one that was rounded down is no
+        # earlier than what was sealed before it.
         first_s, last_s = (before_s, before_s) if span_s is None or finding else span_s
         counters.insert(at, counter)
-        seen.insert(at, (digest, first_s, last_s, step, salt))
+        seen.insert(at, (digest, first_s, max(last_s, before_s), step, salt))
         self._count()
         return finding
 

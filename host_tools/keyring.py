@@ -18,7 +18,7 @@ from host_tools.keytable import ProcessorTable, Row, day_consents
 from host_tools.limits import ConsentTerms, Limits, NodeRules, compiled
 from host_tools.registry import ConsentRecord, Node, Registry
 from host_tools.rules import Refused
-from plumveil import wire
+from plumveil import terms, wire
 
 BLOCK_EPOCHS = 32  # the index grows by so many epochs per node at a time
 STREAM_KEYS_MAX = 4096  # streams of an epoch whose keys are kept; all are dropped when there are more
@@ -44,24 +44,39 @@ def _decrypted(seal: _Seal, envelope: Envelope) -> bytes | None:
 class StreamKeys:
     """Keys of one pseudonym: a node's stream in one epoch.
 
-    rules: what its messages are held to; day: the epoch's Unix day, were the node never ahead of the calendar; epoch:
-    its number, None for who may not know it; unmask: report's time (Unix s) -> what lies over its values and counts
-    (derive.device_mask), None for who cannot take that off.
+    rules: what its messages are held to; day: the epoch's Unix day, were the node never ahead of the calendar, and
+    epoch: its number, None for who may not know it; names: the node's pseudonyms in it, by stream, for who knows them
+    without a message of dates; unmask: report's time (Unix s) -> what lies over its values and counts
+    (derive.device_mask), and unmask_receipt: receipt -> entry of the node's log, None for who cannot take that off.
     """
 
-    __slots__ = ("_consents", "_seals", "_steps", "day", "epoch", "kid", "rules", "stream", "unmask")
+    __slots__ = (
+        "_consents",
+        "_seals",
+        "_steps",
+        "day",
+        "epoch",
+        "kid",
+        "names",
+        "rules",
+        "stream",
+        "unmask",
+        "unmask_receipt",
+    )
 
     def __init__(
         self,
         rules: NodeRules,
         stream: int,
-        day: int,
+        day: int | None,
         kid: bytes,
         first_step: bytes,
         *,
         consents: Sequence[tuple[bytes, bytes]] = _NO_CONSENT,
         epoch: int | None = None,
+        names: Sequence[bytes] | None = None,
         unmask: Callable[[int], derive.DeviceMask] | None = None,
+        unmask_receipt: Callable[[bytes], bytes] | None = None,
     ) -> None:
         """consents: for the location stream, (reference, key of this epoch) of each that may be tried."""
         self.rules = rules
@@ -69,7 +84,9 @@ class StreamKeys:
         self.day = day
         self.kid = kid
         self.epoch = epoch
+        self.names = names
         self.unmask = unmask
+        self.unmask_receipt = unmask_receipt
         self._consents = consents
         self._steps = [first_step]
         self._seals: dict[tuple[int, int, bytes], _Seal] = {}
@@ -146,14 +163,28 @@ class NodeKeys:
         first_step = derive.stream_secret(self._chain.at(epoch), stream)
         if stream == wire.LOCATION:
             tried = day_consents(self._node, epoch, id_secret, self._nearest(day))
-            terms = {one.reference: _terms(one.record) for one in tried}
+            known = {one.reference: _terms(one.record) for one in tried}
             consents = [(one.reference, one.key) for one in tried]
-            return StreamKeys(self._rules.under(terms), stream, day, kid, first_step, consents=consents, epoch=epoch)
+            return StreamKeys(self._rules.under(known), stream, day, kid, first_step, consents=consents, epoch=epoch)
         if stream == wire.DEVICE:
             # No partial: its repr would show the secret.
             unmask = lambda t_s: derive.device_mask(id_secret, tenant, t_s)  # noqa: E731
             return StreamKeys(self._rules, stream, day, kid, first_step, epoch=epoch, unmask=unmask)
+        if stream == wire.EVENTS:
+            own = self._rules.under(self._references(id_secret, day))
+            entry_of = lambda receipt: _entry(id_secret, tenant, receipt)  # noqa: E731
+            return StreamKeys(own, stream, day, kid, first_step, epoch=epoch, unmask_receipt=entry_of)
+        if stream == wire.DATES:
+            names = self.pseudonyms(epoch)
+            return StreamKeys(self._rules, stream, day, kid, first_step, epoch=epoch, names=names)
         return StreamKeys(self._rules, stream, day, kid, first_step, epoch=epoch)
+
+    def _references(self, id_secret: bytes, day: int) -> dict[bytes, ConsentTerms]:
+        """What stands for consents in the statements of an epoch."""
+        return {
+            derive.consent_reference(id_secret, self._node.tenant, consent.serial): _terms(consent)
+            for consent in self._nearest(day)
+        }
 
     def _nearest(self, day: int) -> list[ConsentRecord]:
         """Consents in force on a day, then the nearest others: a node may run ahead, or overstep its consent."""
@@ -166,7 +197,14 @@ class NodeKeys:
 
 
 def _terms(consent: ConsentRecord) -> ConsentTerms:
-    return ConsentTerms(consent.serial, consent.tier, consent.starts_s, consent.expires_s)
+    return ConsentTerms(consent.serial, consent.tier, consent.starts_s, consent.expires_s, consent.receipted)
+
+
+def _entry(id_secret: bytes, tenant: str, receipt: bytes) -> bytes:
+    """An entry of the node's log, of a receipt: its salt, then the entry under its mask."""
+    salt, masked = receipt[: terms.RECEIPT_SALT_BYTES], receipt[terms.RECEIPT_SALT_BYTES :]
+    mask = derive.receipt_mask(id_secret, tenant, salt, len(masked))
+    return bytes(a ^ b for a, b in zip(masked, mask, strict=True))
 
 
 class KeyRing:
@@ -248,11 +286,11 @@ class TableRing:
 
     def _stream_keys(self, kid: bytes, row: Row) -> StreamKeys:
         policies = dict(self._limits[number] for number in row.policies)
-        terms = {
-            bytes.fromhex(one.reference): ConsentTerms(None, one.tier, one.starts_s, one.expires_s)
+        known = {
+            bytes.fromhex(one.reference): ConsentTerms(None, one.tier, one.starts_s, one.expires_s, one.receipted)
             for one in row.consents
         }
-        own = NodeRules(None, self._tenant, policies, terms)
+        own = NodeRules(None, self._tenant, policies, known)
         consents: Sequence[tuple[bytes, bytes]] = _NO_CONSENT
         if row.stream == wire.LOCATION:
             consents = [(bytes.fromhex(one.reference), bytes.fromhex(one.key)) for one in row.consents]

@@ -26,23 +26,28 @@ class _Strict(BaseModel):
 
 
 class RowConsent(_Strict):
-    """A consent as it stands on one day: its reference, its key of that epoch (hex), and its term as far as it lies
-    within the day (Unix s)."""
+    """A consent as it stands on one day: its reference, its key of that epoch (hex), its term as far as it lies
+    within the day (Unix s; in a row without a day, seconds of it), and whether the controller had the node's receipt
+    of it when the table was made."""
 
     reference: Reference
     key: Annotated[Secret, Field(repr=False)]
     tier: Annotated[int, Field(ge=1, lt=len(wire.TIERS))]
     starts_s: UnixS
     expires_s: UnixS
+    receipted: bool = False
 
 
 class Row(_Strict):
     """One stream of one node on one day: pseudonym, Unix day of the epoch, S[e, stream, 0] (hex), the policies that
-    its messages may name (indices into the table's), and for the location stream the consents."""
+    its messages may name (indices into the table's), and for the location stream the consents.
+
+    day: None where the node's policy splits dates off and the table has no stream of dates.
+    """
 
     kid: Kid
     stream: Annotated[int, Field(ge=0, lt=len(wire.STREAMS))]
-    day: Day
+    day: Day | None
     secret: Annotated[Secret, Field(repr=False)]
     policies: tuple[Index, ...]
     consents: tuple[RowConsent, ...] = ()
@@ -120,7 +125,8 @@ def make_table(nodes: Iterable[Node], streams: Collection[int], first_day: int, 
 
 def _spelling(policy: Policy) -> tuple[object, ...]:
     # By version and content, whatever order its fields stand in.
-    return policy.version, policy.location_ceiling, policy.health_mask, tuple(sorted(policy.fields.items()))
+    flags = policy.health_mask, policy.split_dates
+    return policy.version, policy.location_ceiling, flags, tuple(sorted(policy.fields.items()))
 
 
 def _places(policies: Iterable[Policy]) -> dict[tuple[object, ...], tuple[int, Policy]]:
@@ -133,6 +139,7 @@ def _places(policies: Iterable[Policy]) -> dict[tuple[object, ...], tuple[int, P
 def _rows(node: Node, streams: Collection[int], policies: tuple[int, ...], days: range) -> list[Row]:
     names, chain = derive.Chain(bytes.fromhex(node.k_id)), derive.Chain(bytes.fromhex(node.k_chain))
     rows = []
+    dated = wire.DATES in streams or not any(policy.split_dates for policy in node.policies)
     for day in days:
         epoch = day - node.epoch0_day
         id_secret, chain_secret = names.at(epoch), chain.at(epoch)
@@ -141,26 +148,31 @@ def _rows(node: Node, streams: Collection[int], policies: tuple[int, ...], days:
                 Row(
                     kid=derive.pseudonym(id_secret, node.tenant, stream).hex(),
                     stream=stream,
-                    day=day,
+                    day=day if dated else None,
                     secret=derive.stream_secret(chain_secret, stream).hex(),
                     policies=policies,
-                    consents=_consents(node, day, id_secret) if stream == wire.LOCATION else (),
+                    consents=_consents(node, day, id_secret, dated=dated) if stream == wire.LOCATION else (),
                 )
             )
     return rows
 
 
-def _consents(node: Node, day: int, id_secret: bytes) -> tuple[RowConsent, ...]:
-    """Those in force at some time of the day, their terms cut to it: their real ones would tie the days together."""
+def _consents(node: Node, day: int, id_secret: bytes, *, dated: bool) -> tuple[RowConsent, ...]:
+    """Those in force at some time of the day, their terms cut to it: their real ones would tie the days together.
+
+    dated: their terms are in Unix s, else in seconds of the day.
+    """
     start_s, end_s = day * wire.EPOCH_S, (day + 1) * wire.EPOCH_S
+    origin_s = 0 if dated else start_s
     of_day = [consent for consent in node.consents if consent.starts_s < end_s and consent.expires_s > start_s]
     rows = [
         RowConsent(
             reference=one.reference.hex(),
             key=one.key.hex(),
             tier=one.record.tier,
-            starts_s=max(one.record.starts_s, start_s),
-            expires_s=min(one.record.expires_s, end_s),
+            starts_s=max(one.record.starts_s, start_s) - origin_s,
+            expires_s=min(one.record.expires_s, end_s) - origin_s,
+            receipted=one.record.receipted,
         )
         for one in day_consents(node, day - node.epoch0_day, id_secret, of_day)
     ]

@@ -38,17 +38,19 @@ class Plan(NamedTuple):
 
 
 class Limits:
-    """One policy version: `steps` {field id: step}, `ceiling`, the finest tier, and whether health is masked.
+    """One policy version: `steps` {field id: step}, `ceiling`, the finest tier, whether health is masked, and whether
+    dates stand in a stream of their own.
 
     plans: {the bytes between a batch's count and its columns: Plan} of every combination the policy allows.
     """
 
-    __slots__ = ("ceiling", "health_mask", "plans", "steps")
+    __slots__ = ("ceiling", "health_mask", "plans", "split_dates", "steps")
 
     def __init__(self, policy: Policy) -> None:
         self.steps = dict(policy.fields)
         self.ceiling = policy.location_ceiling
         self.health_mask = policy.health_mask
+        self.split_dates = policy.split_dates
         allowed = sorted(field for field in self.steps if FIELDS[field].stream == wire.READINGS)
         self.plans: dict[bytes, Plan] = {}
         for n in range(1, len(allowed) + 1):
@@ -65,12 +67,13 @@ class Limits:
 
 class ConsentTerms(NamedTuple):
     """What a consent covers: up to `tier`, from `starts_s` until before `expires_s` (Unix s). serial: None for who
-    may not know it."""
+    may not know it; receipted: the node's receipt of it is on record."""
 
     serial: int | None
     tier: int
     starts_s: int
     expires_s: int
+    receipted: bool = False
 
 
 class NodeRules:

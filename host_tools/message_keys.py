@@ -125,11 +125,22 @@ def load(path: Path, now_s: int | None, passphrase_file: Path | None) -> Message
     if not _is_keystore(path):
         return MessageKeys(KeyRing(registry.load(path), now_s))
     store = keystore.open_store(path, passphrase.get(passphrase_file, f"Passphrase of {path.name}"))
+    try:
+        keys = of_store(store, now_s)
+    except BaseException:
+        store.close()
+        raise
+    if keys.searched is None:
+        store.close()
+    return keys
+
+
+def of_store(store: Keystore, now_s: int | None) -> MessageKeys:
+    """The keys in an open keystore, which has to stay open where the ring is `searched`. BeyondRole."""
     if store.role == CONTROLLER and store.count > NODES_TRIED_MAX:
         ring = SearchedRing(store, now_s)
         return MessageKeys(ring, AccessLog.beside(store), ring)
-    with store:
-        return MessageKeys(_ring(store, now_s), AccessLog.beside(store))
+    return MessageKeys(_ring(store, now_s), AccessLog.beside(store))
 
 
 def _is_keystore(path: Path) -> bool:

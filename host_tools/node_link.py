@@ -1,4 +1,4 @@
-"""The serial line to a node: mpremote's own transport, used as a library, with code that enrols and retires.
+"""The serial line to a node: mpremote's or ampy's own transport, as a library, with code that enrols and retires.
 
 What goes over it are keys, so nothing of it is ever printed or put into an error: neither what was sent nor what came
 back. Waits are bounded. The port has to be a device of this machine: the transport would take network addresses too.
@@ -13,17 +13,13 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-from mpremote.transport import TransportError  # type: ignore[import-untyped]
-from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
+from typing import NamedTuple, Self
 
 from host_tools.errors import PlumveilError, UsageError
+from host_tools.transports import LOST, Tool, open_transport
 from plumveil import wire
 
-BYTE_TIMEOUT_S = 1.0  # longest that the line may be silent inside an answer's first bytes
 RUN_TIMEOUT_S = 30.0  # longest that code on the node may be silent: it erases some blocks of flash
-WRITE_TIMEOUT_S = 10.0
 FILE_MAX_BYTES = 16384
 UNIQUE_ID_MAX_BYTES = 32
 
@@ -69,7 +65,6 @@ _REFUSALS = (
 )
 # A slot may be in force all the same.
 _WORN = (b"key slot not written", b"spent keys not erased")
-_LOST = (TransportError, OSError, struct.error, UnicodeDecodeError, AssertionError)
 
 
 class Erased(NamedTuple):
@@ -91,23 +86,25 @@ class NodeLost(PlumveilError):
 class NodeLink:
     """An open line to a node whose program is stopped; closing it starts the node again."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, tool: Tool = "mpremote") -> None:
         """Opens the line and stops the program. UsageError when `port` is no device, NodeLost when none answers."""
         if not Path(port).is_char_device():
             raise UsageError(f"there is no serial port {port}; give a device such as /dev/ttyUSB0")
-        self._port = port
+        self.port = port
         self._lost = False
         with _quietly(f"no node answers at {port}: is it plugged in, and no other program on the line?"):
-            self._transport = SerialTransport(port, timeout=BYTE_TIMEOUT_S)
+            self._transport = open_transport(port, tool)
             try:
-                self._transport.serial.write_timeout = WRITE_TIMEOUT_S
-                # Frees what the program held; main.py does not start again in this mode.
-                self._transport.enter_raw_repl(soft_reset=True)
+                self._enter()
             except BaseException:
-                self._close()
+                self._transport.close()
                 raise
 
-    def __enter__(self) -> NodeLink:
+    def _enter(self) -> None:
+        # Frees what the program held; main.py does not start again in this mode.
+        self._transport.enter()
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,7 +114,7 @@ class NodeLink:
         """The board's hardware id. For a keyed hash, and for nothing else."""
         found = self._run(_UNIQUE_ID)
         if not 0 < len(found) <= UNIQUE_ID_MAX_BYTES:
-            raise NodeRefused(f"the board at {self._port} has no hardware id")
+            raise NodeRefused(f"the board at {self.port} has no hardware id")
         return found
 
     def enrol(self, slot_bytes: bytes, *, replace: bool = False) -> None:
@@ -128,7 +125,7 @@ class NodeLink:
         """Destroys the node's keys and configuration."""
         found = self._run(_RETIRE)
         if len(found) != _ERASED.size:
-            raise NodeLost(f"the node at {self._port} did not say what it destroyed")
+            raise NodeLost(f"the node at {self.port} did not say what it destroyed")
         blank, blocks, raw = _ERASED.unpack(found)
         return Erased(blank, blocks, bool(raw))
 
@@ -148,36 +145,60 @@ class NodeLink:
         is left alone: it may be at work."""
         try:
             if not self._lost:
-                with contextlib.suppress(*_LOST), contextlib.redirect_stdout(io.StringIO()):
-                    self._transport.exec_raw_no_follow(_RESET)
+                with contextlib.suppress(*LOST), contextlib.redirect_stdout(io.StringIO()):
+                    self._transport.start(_RESET)
         finally:
-            self._close()
-
-    def _close(self) -> None:
-        with contextlib.suppress(OSError):
             self._transport.close()
+
+    def abandon(self) -> None:
+        """Closes the line after work on the node that may be cut anywhere: a node that fell silent stops it, as far
+        as it still hears, and starts its program."""
+        if not self._lost:
+            self.close()
+            return
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                self._transport.leave()
+        finally:
+            self._transport.close()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the node fell silent in the middle of what it was told."""
+        return self._lost
+
+    def restart(self) -> None:
+        """Starts MicroPython anew, its program stopped still. NodeLost when it does not come back."""
+        self._lost = True
+        with _quietly(f"the node at {self.port} did not come back after a restart"):
+            self._transport.enter()
+        self._lost = False
+
+    def run(self, code: str, timeout_s: float | None = None) -> bytes:
+        """Runs code that ends with printing "<hex>" -> those bytes. timeout_s: longest that it may be silent, if not
+        RUN_TIMEOUT_S. NodeRefused, NodeLost."""
+        return self._run(code, timeout_s)
 
     def _done(self, code: str) -> None:
         """Runs code that ends with printing _DONE. NodeRefused, NodeLost."""
         if self._run(code) != _DONE:
-            raise NodeLost(f"the node at {self._port} did not say that it did as told")
+            raise NodeLost(f"the node at {self.port} did not say that it did as told")
 
-    def _run(self, code: str) -> bytes:
-        """Runs code that ends with printing "<hex>" -> those bytes. NodeRefused, NodeLost."""
+    def _run(self, code: str, timeout_s: float | None = None) -> bytes:
         self._lost = True
-        with _quietly(f"the line to the node at {self._port} broke off; whether it did as told is not known"):
-            out, error = self._transport.exec_raw(code, timeout=RUN_TIMEOUT_S)
+        with _quietly(f"the line to the node at {self.port} broke off; whether it did as told is not known"):
+            out, error = self._transport.execute(code, RUN_TIMEOUT_S if timeout_s is None else timeout_s)
         self._lost = False
         if error:
             raise _failure(error)
         answer = _ANSWER.search(out)
         if answer is None or len(answer[1]) % 2:
-            raise NodeLost(f"the node at {self._port} gave no answer that makes sense")
+            raise NodeLost(f"the node at {self.port} gave no answer that makes sense")
         return binascii.unhexlify(answer[1])
 
 
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+def _base64(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False)
 
 
 def _failure(error: bytes) -> PlumveilError:
@@ -198,5 +219,5 @@ def _quietly(line: str) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
-    except _LOST:
+    except LOST:
         raise NodeLost(line) from None

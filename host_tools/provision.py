@@ -10,75 +10,26 @@ import hashlib
 import hmac
 import secrets
 import struct
-import tomllib
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import cbor2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from host_tools import derive
 from host_tools.boards import Board
 from host_tools.errors import UsageError
-from host_tools.registry import ConsentRecord, Node, Policy
-from plumveil import wire
+from host_tools.policy.compiling import policy_map, policy_record
+from host_tools.policy.profile import Profile
+from host_tools.registry import Node
+from plumveil import terms, wire
 
-PROFILES_DIR = Path(__file__).resolve().parent / "profiles"
-FIELD_IDS = {row[1]: row[0] for row in wire.FIELDS}
-TIER_NAMES = tuple(name for name, _ in wire.TIERS)
-# What a slot's numbers may take more than in the first: generation, epoch, step, four counters, epochs ahead.
-_SLOT_GROWTH_BYTES = 4 + 2 + 1 + 4 * 4 + 2
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Limits(_Strict):
-    """Alarm limits in wire units: 0.1 degC, 0.1 degC, 0.1 g."""
-
-    temperature_low: Annotated[int, Field(ge=-550, le=1250)]
-    temperature_high: Annotated[int, Field(ge=-550, le=1250)]
-    shock: Annotated[int, Field(ge=1, le=160)]
-
-
-class Profile(_Strict):
-    """A policy as data; see ``host_tools/profiles/general.toml``. Intervals in seconds, steps in wire units."""
-
-    name: str
-    version: Annotated[int, Field(ge=1, le=wire.POLICY_VERSION_MAX)]
-    location_ceiling: str
-    sample_s: Annotated[int, Field(ge=10, le=wire.INTERVAL_MAX_S)]
-    position_s: Annotated[int, Field(ge=wire.POSITION_TIME_S, le=86400)]
-    device_s: Annotated[int, Field(ge=600, le=86400)]
-    upload_s: Annotated[int, Field(ge=60, le=86400)]
-    batch_max: Annotated[int, Field(ge=1, le=wire.BATCH_MAX)]
-    health_mask: bool
-    fields: dict[str, Annotated[int, Field(ge=1)]]
-    limits: Limits | None = None
-
-    @property
-    def ceiling(self) -> int:
-        """The location ceiling as an index into ``wire.TIERS``."""
-        return tier_index(self.location_ceiling)
-
-    def steps(self) -> dict[int, int]:
-        """Field id -> step in wire units."""
-        return {FIELD_IDS[name]: step for name, step in sorted(self.fields.items(), key=lambda kv: FIELD_IDS[kv[0]])}
-
-
-@dataclass(frozen=True)
-class Consent:
-    """The customer's leave to report positions: tier index, times in Unix seconds, why; and its secret, drawn for it,
-    without which no position taken under it can be read."""
-
-    serial: int
-    tier: int
-    starts_s: int
-    expires_s: int
-    purpose: str
-    secret: bytes = field(repr=False, default_factory=lambda: secrets.token_bytes(wire.KEY_BYTES))
+# What a grant in force takes in a slot: [serial, tier, start s, end s, secret, policy version, delegation].
+_GRANT_BYTES = 1 + 5 + 1 + 5 + 5 + (2 + wire.KEY_BYTES) + 3 + 5
+# What a slot may take more than the first: generation, epoch, step, a counter a stream, epochs ahead, configuration
+# version, serial, grant, voids, entries of the log, policy version.
+_SLOT_GROWTH_BYTES = (4 + 2 + 1 + 4 * len(wire.STREAMS) + 2 + 4) + (
+    4 + _GRANT_BYTES - 1 + 5 * terms.VOIDS_MAX + 4 + 2
+)
 
 
 @dataclass(frozen=True)
@@ -105,53 +56,15 @@ class Provisioned:
         return "Provisioned(...)"
 
 
-def tier_index(name: str) -> int:
-    """Index into ``wire.TIERS`` of a tier's name; UsageError names those there are."""
-    if name not in TIER_NAMES:
-        raise UsageError(f"unknown tier {name!r}: use one of {', '.join(TIER_NAMES)}")
-    return TIER_NAMES.index(name)
-
-
-def profile_names() -> list[str]:
-    """Names of the profiles there are."""
-    return sorted(path.stem for path in PROFILES_DIR.glob("*.toml"))
-
-
-def load_profile(name: str) -> Profile:
-    """Reads ``profiles/<name>.toml``; UsageError when there is none or it is out of bounds."""
-    if name not in profile_names():
-        raise UsageError(f"unknown profile {name!r}: use one of {', '.join(profile_names())}")
-    try:
-        profile = Profile.model_validate(tomllib.loads((PROFILES_DIR / f"{name}.toml").read_text("utf-8")))
-    except (ValidationError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"profile {name}: {error}") from error
-    unknown = sorted(set(profile.fields) - set(FIELD_IDS))
-    if unknown:
-        raise UsageError(f"profile {name}: unknown field {unknown[0]!r}")
-    return profile
-
-
 def provision(
-    name: str,
-    tenant: str,
-    board: Board,
-    profile: Profile,
-    network: Network,
-    epoch0_day: int,
-    consent: Consent | None = None,
+    name: str, tenant: str, board: Board, profile: Profile, network: Network, epoch0_day: int
 ) -> Provisioned:
     """Draws a node's secrets and makes its key slot and configuration.
 
-    ``epoch0_day`` is the Unix day of its first pseudonym epoch. UsageError when the consent is finer than the profile
-    allows.
+    ``epoch0_day`` is the Unix day of its first pseudonym epoch.
     """
-    if consent is not None and not 1 <= consent.tier <= profile.ceiling:
-        raise UsageError(
-            f"consent to {TIER_NAMES[consent.tier]!r} is outside profile {profile.name!r}, "
-            f"which allows no finer than {profile.location_ceiling!r}"
-        )
-    k_id, k_chain, k_config = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(3))
-    config = _encode(config_map(board, profile, network, consent))
+    k_id, k_chain, k_config, k_consent = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(4))
+    config = _encode(config_map(board, profile, network))
     record = Node(
         name=name,
         tenant=tenant,
@@ -159,8 +72,8 @@ def provision(
         k_id=k_id.hex(),
         k_chain=k_chain.hex(),
         k_config=k_config.hex(),
+        k_consent=k_consent.hex(),
         policies=(policy_record(profile),),
-        consents=(_consent_record(consent),) if consent else (),
     )
     return Provisioned(
         slot_bytes=first_slot(record),
@@ -191,54 +104,57 @@ def first_slot(node: Node) -> bytes:
             wire.S_COUNTERS: [0 for _ in streams],
             wire.S_AHEAD: 0,
             wire.S_POOL: secrets.token_bytes(wire.KEY_BYTES),
+            wire.S_CONFIG: 0,
+            wire.S_K_CONSENT: bytes.fromhex(node.k_consent),
+            wire.S_SERIAL: 0,
+            wire.S_GRANT: None,
+            wire.S_VOIDS: [],
+            wire.S_LOG_COUNT: 0,
+            wire.S_LOG_HASH: bytes(wire.KEY_BYTES),
+            wire.S_POLICY: 0,
         }
     )
     checked = _encode([body, hashlib.sha256(body).digest()[: wire.CHECK_BYTES]])
     slot = struct.pack(">H", len(checked)) + checked
-    # Later slots are longer: generation, epoch and counters grow.
+    # Later slots are longer: numbers grow, and a grant comes in.
     if len(slot) > wire.SLOT_MAX_BYTES - _SLOT_GROWTH_BYTES:
         raise UsageError("the tenant's name is too long for a node's key slot: use fewer or plainer letters")
     return slot
 
 
-def config_map(board: Board, profile: Profile, network: Network, consent: Consent | None) -> dict[int, Any]:
-    """The configuration's plain map, keys ``wire.C_*``."""
-    policy: dict[int, Any] = {
-        wire.P_VERSION: profile.version,
-        wire.P_FIELDS: profile.steps(),
-        wire.P_LOCATION_CEILING: profile.ceiling,
-        wire.P_SAMPLE_S: profile.sample_s,
-        wire.P_POSITION_S: profile.position_s,
-        wire.P_DEVICE_S: profile.device_s,
-        wire.P_UPLOAD_S: profile.upload_s,
-        wire.P_BATCH_MAX: profile.batch_max,
-        wire.P_HEALTH_MASK: profile.health_mask,
-    }
-    if profile.limits:
-        limits = profile.limits
-        policy[wire.P_LIMITS] = [limits.temperature_low, limits.temperature_high, limits.shock]
-    config: dict[int, Any] = {
+def is_slot(data: bytes) -> bool:
+    """Whether a whole key slot stands at the beginning; what is in it is not looked at."""
+    size = int.from_bytes(data[:2], "big")
+    if not 0 < size <= len(data) - 2:
+        return False
+    try:
+        body, check = cbor2.loads(data[2 : 2 + size])
+        return bool(hashlib.sha256(body).digest()[: wire.CHECK_BYTES] == check)
+    except (cbor2.CBORError, ValueError, TypeError):
+        return False
+
+
+def config_map(board: Board, profile: Profile, network: Network, widened: int | None = None) -> dict[int, Any]:
+    """The configuration's plain map, keys ``wire.C_*``.
+
+    widened: version of the policy that last let out more than the one before it, by default the profile's own.
+    """
+    return {
         wire.C_VERSION: 1,
-        wire.C_POLICY: policy,
+        wire.C_POLICY: policy_map(profile, widened),
         wire.C_BROKER: [network.host, network.port, network.ca_der],
         wire.C_WIFI: [network.wifi_ssid, network.wifi_key],
         wire.C_BOARD: board_numbers(board),
         wire.C_SENSORS: list(board.sensors),
+        wire.C_POWER: wire.POWER_MAINS,
     }
-    if consent:
-        config[wire.C_CONSENT] = {
-            wire.G_SERIAL: consent.serial,
-            wire.G_TIER: consent.tier,
-            wire.G_STARTS_S: consent.starts_s,
-            wire.G_EXPIRES_S: consent.expires_s,
-            wire.G_PURPOSE: consent.purpose,
-            wire.G_SECRET: consent.secret,
-        }
-    return config
 
 
 def board_numbers(board: Board) -> dict[str, int]:
-    """The board's GPIO numbers and constants as the node's configuration names them."""
+    """The board's GPIO numbers and constants as the node's configuration names them; axp_*: the rail of its power
+    chip that feeds the receiver, in place of a pin."""
+    rail = board.power_switch()
+    axp = {} if rail is None else {f"axp_{name}": number for name, number in asdict(rail).items()}
     return {
         **board.pins.used(),
         "i2c_frequency_hz": board.i2c.frequency_hz,
@@ -246,31 +162,19 @@ def board_numbers(board: Board) -> dict[str, int]:
         "lis3dh_address": board.i2c.lis3dh_address,
         "gps_uart": board.gps.uart,
         "gps_baud": board.gps.baud,
+        "gps_ublox": int(board.gps.receiver == "ublox"),
+        "gps_backup": int(board.gps.backup),
         "battery_numerator": board.battery.numerator,
         "battery_denominator": board.battery.denominator,
+        "led_low": int(board.led.low),
+        **axp,
     }
+
+
+def board_file(board: Board) -> bytes:
+    """The node's copy of its board's numbers, ``wire.FILE_BOARD``: no secret, and not authenticated."""
+    return _encode(board_numbers(board))
 
 
 def _encode(value: Any) -> bytes:
     return cbor2.dumps(value, canonical=True)
-
-
-def policy_record(profile: Profile) -> Policy:
-    """The profile as the registry keeps it."""
-    return Policy(
-        version=profile.version,
-        fields=profile.steps(),
-        location_ceiling=profile.ceiling,
-        health_mask=profile.health_mask,
-    )
-
-
-def _consent_record(consent: Consent) -> ConsentRecord:
-    return ConsentRecord(
-        serial=consent.serial,
-        tier=consent.tier,
-        starts_s=consent.starts_s,
-        expires_s=consent.expires_s,
-        purpose=consent.purpose,
-        secret=consent.secret.hex(),
-    )

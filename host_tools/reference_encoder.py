@@ -3,6 +3,7 @@
 It favours reading over speed (bits are characters here). Nodes have their own encoder; both must give the same bytes.
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,7 +13,7 @@ import cbor2
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from host_tools import derive
-from plumveil import wire
+from plumveil import terms, wire
 
 Values = Sequence[int | None]
 
@@ -99,6 +100,29 @@ def counts(drops: dict[int, int]) -> list[int]:
     return [drops.get(rule, 0) for rule in wire.RULES_SENT]
 
 
+def log_entry(number: int, before: bytes, kind: int, t_s: int | None, details: Any) -> bytes:
+    """An entry of the node's log (terms.LOG_*). before: the hash of the entry before it, 32 zero bytes for the
+    first."""
+    return cbor2.dumps([number, before, kind, t_s, details], canonical=True)
+
+
+def mac0(key: bytes, payload: dict[int, Any]) -> bytes:
+    """A grant: the tagged COSE_Mac0 around a payload of terms.G_* (RFC 9052 sections 6.2 and 6.3)."""
+    protected = cbor2.dumps({wire.COSE_HDR_ALG: terms.COSE_ALG_HMAC_256})
+    encoded = cbor2.dumps(payload, canonical=True)
+    tag = hmac.digest(key, cbor2.dumps(["MAC0", protected, b"", encoded]), "sha256")
+    return cbor2.dumps(cbor2.CBORTag(terms.COSE_TAG_MAC0, [protected, {}, encoded, tag]))
+
+
+def command(key: bytes, tenant: str, iv: bytes, kind: int, number: int) -> bytes:
+    """A command of the controller's: terms.DOWN_*. key: of the epoch; iv: wire.NONCE_BYTES random ones."""
+    header = {wire.COSE_HDR_ALG: wire.COSE_ALG_AES_CCM_16_128_256, terms.COSE_HDR_IV: iv}
+    protected = cbor2.dumps(header, canonical=True)
+    bound = derive.enc_structure(protected, derive.label(terms.L_DOWN, tenant))
+    sealed = AESCCM(key, wire.TAG_BYTES).encrypt(iv, cbor2.dumps([kind, number]), bound)
+    return envelope(protected, sealed)
+
+
 @dataclass(frozen=True)
 class Sender:
     """A node's stream in one epoch and boot, as its keys see it. consent_secret: for the location stream alone."""
@@ -123,6 +147,11 @@ class Sender:
     def consent_reference(self, serial: int) -> bytes:
         """What stands for a consent's serial in this epoch's positions."""
         return derive.consent_reference(self._id_secret, self.tenant, serial)
+
+    def receipt(self, entry: bytes, salt: bytes) -> bytes:
+        """K_RECEIPT of an entry of the node's log; salt: of terms.RECEIPT_SALT_BYTES, another for each."""
+        mask = derive.receipt_mask(self._id_secret, self.tenant, salt, len(entry))
+        return salt + bytes(a ^ b for a, b in zip(entry, mask, strict=True))
 
     def masked(self, t_s: int, values: dict[int, int]) -> dict[int, int]:
         """Health {field id: value} of time t_s (Unix s) as it is sent under a policy that masks it."""

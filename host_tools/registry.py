@@ -29,13 +29,15 @@ class _Strict(BaseModel):
 
 
 class Policy(_Strict):
-    """What one version of the policy lets out: {field id: step in wire units}, the finest location tier, and whether
-    health values are masked (docs/wire-format.md)."""
+    """What messages under one version of the policy are judged by: {field id: step in wire units}, the finest
+    location tier, whether health values are masked, and whether dates stand in a stream of their own
+    (docs/wire-format.md)."""
 
     version: Annotated[int, Field(ge=0, le=wire.POLICY_VERSION_MAX)]
     fields: dict[int, Annotated[int, Field(ge=1)]]
     location_ceiling: Annotated[int, Field(ge=0, lt=len(wire.TIERS))]
     health_mask: bool = False
+    split_dates: bool = False
 
     @model_validator(mode="after")
     def _known_fields(self) -> "Policy":
@@ -46,7 +48,12 @@ class Policy(_Strict):
 
 class ConsentRecord(_Strict):
     """A grant: positions no finer than `tier` may be taken from `starts_s` until before `expires_s`. Its secret (hex)
-    joins the keys of every position taken under it."""
+    joins the keys of every position taken under it.
+
+    notice: version of the notice that was given; who: gave it; policy: version it was given under; delegation and
+    person: under which one and by whom it was made, 0 and None for the controller's own; revoked_s: when the
+    controller took it back; receipted: the node's log says that it had it.
+    """
 
     serial: Annotated[int, Field(ge=1)]
     tier: Annotated[int, Field(ge=1, lt=len(wire.TIERS))]
@@ -54,6 +61,14 @@ class ConsentRecord(_Strict):
     expires_s: UnixS
     purpose: Text
     secret: Annotated[Secret, Field(repr=False)]
+    notice: Text
+    who: Text
+    issued_s: UnixS
+    policy: Annotated[int, Field(ge=0, le=wire.POLICY_VERSION_MAX)]
+    delegation: Annotated[int, Field(ge=0)] = 0
+    person: Text | None = None
+    revoked_s: UnixS | None = None
+    receipted: bool = False
 
 
 class Node(_Strict):
@@ -65,12 +80,13 @@ class Node(_Strict):
     k_id: Annotated[Secret, Field(repr=False)]
     k_chain: Annotated[Secret, Field(repr=False)]
     k_config: Annotated[Secret, Field(repr=False)]
+    k_consent: Annotated[Secret, Field(repr=False)]
     policies: tuple[Policy, ...] = ()
     consents: tuple[ConsentRecord, ...] = ()
 
     @model_validator(mode="after")
     def _sound(self) -> "Node":
-        if len({self.k_id, self.k_chain, self.k_config}) < 3:
+        if len({self.k_id, self.k_chain, self.k_config, self.k_consent}) < 4:
             raise ValueError("two of its secrets are the same")
         _unique([policy.version for policy in self.policies], "policy versions")
         _unique([consent.serial for consent in self.consents], "consent serials")
@@ -90,6 +106,7 @@ class Registry(_Strict):
         _unique([node.k_id for node in self.nodes], "id secrets")
         _unique([node.k_chain for node in self.nodes], "chain secrets")
         _unique([node.k_config for node in self.nodes], "configuration secrets")
+        _unique([node.k_consent for node in self.nodes], "consent keys")
         return self
 
 

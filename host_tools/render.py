@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from host_tools import cells
-from host_tools.content import Batch, Content, Event, Health, Position
+from host_tools.content import Batch, Content, Dates, Event, Health, Position
 from host_tools.limits import FIELDS
+from host_tools.receipts import entries, words
 from host_tools.rules import Finding
 from host_tools.senml import number
 from host_tools.sources import Source
@@ -31,6 +32,12 @@ def time_text(t_s: int) -> str:
         return datetime.datetime.fromtimestamp(t_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):
         return str(t_s)
+
+
+def clock_text(second_of_day: int) -> str:
+    """A time of a day that is not known."""
+    minutes, seconds = divmod(second_of_day, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}Z"
 
 
 def finding_text(finding: Finding) -> str:
@@ -72,6 +79,8 @@ def rows(content: Content) -> Iterator[tuple[int, str]]:
         yield content.t_s, f"{what}, consent {consent}"
     elif isinstance(content, Health):
         yield content.t_s, _health_text(content)
+    elif isinstance(content, Dates):
+        yield content.t_s, "this day"
     else:
         yield content.t_s, f"{EVENTS[content.event]} {event_argument(content)}".rstrip()
 
@@ -96,8 +105,19 @@ def event_argument(content: Event) -> str:
     if content.event == wire.E_SHOCK:
         return value_text(wire.F_SHOCK_PEAK, content.argument).partition(" ")[2]
     if content.event == wire.E_CONSENT and 0 <= content.argument < len(wire.TIERS):
-        return wire.TIERS[content.argument][0]
+        consent = content.serial or (content.consent and f"reference {content.consent.hex()}")
+        return wire.TIERS[content.argument][0] + (f", consent {consent}" if consent else "")
+    if content.event == wire.E_RECEIPT and content.argument in entries.KINDS:
+        return _receipt_text(content)
     return str(content.argument) if content.argument else ""
+
+
+def _receipt_text(content: Event) -> str:
+    kind, entry = entries.KINDS[content.argument], content.entry
+    if entry is None:
+        return f"{kind}, for the controller to read"
+    at = words.when(entry.t_s) or "without a trusted clock"
+    return f"{entry.number}, {kind} {at}: {printable(words.text(entry))}"
 
 
 def verdict_json(source: Source, message: Message) -> dict[str, Any]:
@@ -121,8 +141,17 @@ def verdict_json(source: Source, message: Message) -> dict[str, Any]:
     }
 
 
-def content_json(content: Content) -> dict[str, Any]:
-    """What is in a message, in the units and names of the fields."""
+def content_json(content: Content, *, dated: bool = True) -> dict[str, Any]:
+    """What is in a message, in the units and names of the fields. dated: see host_tools.validate.Message."""
+    shown = _content_json(content)
+    return shown if dated else {_OF_DAY.get(name, name): value for name, value in shown.items()}
+
+
+# What times are called that are of a day that is not known.
+_OF_DAY = {"t_s": "second_of_day", "start_s": "start_second_of_day"}
+
+
+def _content_json(content: Content) -> dict[str, Any]:
     if isinstance(content, Batch):
         columns = {
             FIELDS[field].name: {
@@ -145,4 +174,15 @@ def content_json(content: Content) -> dict[str, Any]:
         }
         drops = None if content.drops is None else dict(_named(content.drops))
         return {"t_s": content.t_s, "values": values, "drops": drops, "masked": content.masked}
-    return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument}
+    if isinstance(content, Dates):
+        return {"t_s": content.t_s, "names": [name.hex() for name in content.names]}
+    return {"t_s": content.t_s, "event": EVENTS[content.event], "argument": content.argument, **_evidence(content)}
+
+
+def _evidence(content: Event) -> dict[str, Any]:
+    """What an event says of a consent beside its argument."""
+    if content.event == wire.E_RECEIPT:
+        return {"receipt": None if content.entry is None else words.as_json(content.entry)}
+    if content.consent is None:
+        return {}
+    return {"consent": content.serial, "consent_reference": content.consent.hex()}

@@ -32,7 +32,13 @@ RULES = (
     (RANGE, "every value lies within its field's limits"),
     (TIME, "times are in order, within the format's limits, and not in the future"),
     (EPOCH, "the pseudonym is that of the epoch in which the times lie, or of a later one where the node runs ahead"),
-    (CONSENT, "a position was sealed under, and names, a consent on record that covers its time and its tier"),
+    (
+        CONSENT,
+        (
+            "a position was sealed under, and names, a consent on record that covers its time and its tier, and of"
+            " which the node's receipt, or its statement of that epoch, was seen before"
+        ),
+    ),
     (REPLAY, "no counter is used for two different messages under a pseudonym, and no step falls as counters rise"),
 )
 

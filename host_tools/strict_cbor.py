@@ -1,6 +1,7 @@
 """A strict reader for the CBOR subset on the wire: core-deterministic (RFC 8949 section 4.2.1) integers, byte
-strings, arrays and maps with integer keys, nothing else. It reads what is not yet authenticated, so it never recurses
-deeper than it is told, never allocates by a length it has not checked, and knows no tags whose decoding does work.
+strings, arrays and maps with integer keys, and where it is told so, text and null. It reads what is not yet
+authenticated, so it never recurses deeper than it is told, never allocates by a length it has not checked, and knows
+no tags whose decoding does work.
 """
 
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from plumveil import wire
 
 UINT, NINT, BSTR, TSTR, ARRAY, MAP, TAG, SIMPLE = range(8)
+NULL = 0xF6
 
 
 class NotWellFormed(ValueError):
@@ -49,10 +51,11 @@ def head(data: bytes, pos: int) -> tuple[int, int, int]:
     return initial >> 5, argument, end
 
 
-def item(data: bytes, pos: int = 0, depth: int = wire.CBOR_DEPTH_MAX) -> tuple[Any, int]:
+def item(data: bytes, pos: int = 0, depth: int = wire.CBOR_DEPTH_MAX, *, text: bool = False) -> tuple[Any, int]:
     """(value, offset behind it) of the strict item at `pos`; at most `depth` arrays and maps inside one another.
 
-    Integers become int, byte strings bytes, arrays list, maps dict. Raises NotWellFormed or NotStrict.
+    Integers become int, byte strings bytes, arrays list, maps dict. text: text strings and null are read as well, as
+    str and None. Raises NotWellFormed or NotStrict.
     """
     if pos < len(data) and data[pos] < 24:
         return data[pos], pos + 1
@@ -71,19 +74,33 @@ def item(data: bytes, pos: int = 0, depth: int = wire.CBOR_DEPTH_MAX) -> tuple[A
             raise NotStrict("nested too deep", pos)
         if argument > len(data) - at:
             raise NotWellFormed("more entries than bytes", pos)
-        return (_array if major == ARRAY else _map)(data, at, argument, depth - 1)
+        return (_array if major == ARRAY else _map)(data, at, argument, depth - 1, text)
+    if text and major == TSTR:
+        return _text(data, at, argument)
+    if text and data[pos] == NULL:
+        return None, at
     raise NotStrict(("text", "tag", "float or simple value")[(TSTR, TAG, SIMPLE).index(major)], pos)
 
 
-def _array(data: bytes, at: int, count: int, depth: int) -> tuple[list[Any], int]:
+def _text(data: bytes, at: int, size_bytes: int) -> tuple[str, int]:
+    end = at + size_bytes
+    if end > len(data):
+        raise NotWellFormed("ends inside a text", at)
+    try:
+        return data[at:end].decode("utf-8"), end
+    except UnicodeDecodeError:
+        raise NotStrict("text that is not UTF-8", at) from None
+
+
+def _array(data: bytes, at: int, count: int, depth: int, text: bool) -> tuple[list[Any], int]:
     values = []
     for _ in range(count):
-        value, at = item(data, at, depth)
+        value, at = item(data, at, depth, text=text)
         values.append(value)
     return values, at
 
 
-def _map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[int, Any], int]:
+def _map(data: bytes, at: int, count: int, depth: int, text: bool) -> tuple[dict[int, Any], int]:
     # Keys ascend by their encoded bytes: for integers that is by major type, then by argument (section 4.2.1).
     entries = {}
     previous = (-1, 0)
@@ -95,13 +112,13 @@ def _map(data: bytes, at: int, count: int, depth: int) -> tuple[dict[int, Any], 
         if (major, argument) <= previous:
             raise NotStrict("map keys not ascending", start)
         previous = (major, argument)
-        entries[argument if major == UINT else -1 - argument], at = item(data, at, depth)
+        entries[argument if major == UINT else -1 - argument], at = item(data, at, depth, text=text)
     return entries, at
 
 
-def loads(data: bytes) -> Any:
-    """The one strict item that `data` is, whole. Raises NotWellFormed or NotStrict."""
-    value, end = item(data)
+def loads(data: bytes, *, text: bool = False) -> Any:
+    """The one strict item that `data` is, whole; text: see `item`. Raises NotWellFormed or NotStrict."""
+    value, end = item(data, text=text)
     if end != len(data):
         raise NotWellFormed("bytes behind the item", end)
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumveil import wire
+from plumveil import terms, wire
 
 
 def message() -> str:
@@ -34,13 +34,12 @@ protected-header = {{
 
 
 def plaintext() -> str:
-    """The four plaintexts, chosen by the stream that the kid belongs to."""
-    streams = " / ".join(wire.STREAMS)
+    """The plaintexts, chosen by the stream that the kid belongs to."""
     common = f"""\
   ? {wire.K_PAD} => bstr,               ; zeros
-  {wire.K_TIME} => {wire.UNIX_MIN_S}..{wire.UNIX_MAX_S},  ; Unix seconds"""
+  {wire.K_TIME} => {wire.UNIX_MIN_S}..{wire.UNIX_MAX_S} / 0..{wire.EPOCH_S - 1},  ; Unix s, or s of the day"""
     return f"""\
-plaintext = {streams}
+plaintext = {" / ".join(wire.STREAMS)}
 
 readings = {{
 {common}
@@ -64,14 +63,55 @@ device = {{
 {_drops()}  ],
 }}
 
-events = {{
+{_events(common)}
+dates = {{
+  ? {wire.K_PAD} => bstr,
+  {wire.K_TIME} => {wire.UNIX_MIN_S}..{wire.UNIX_MAX_S},  ; 00:00 UTC of the day
+  {wire.K_NAMES} => [{_names()}],  ; the streams' pseudonyms in this epoch
+}}
+
+{_reading_fields()}
+{_choice("event", [(code, name) for code, name, _ in wire.EVENT_NAMES if code not in _SHAPED])}
+{_choice("log-kind", list(terms.LOG_KINDS))}"""
+
+
+def _events(common: str) -> str:
+    return f"""\
+events = alarm-or-state / no-consent / consent / receipt
+
+alarm-or-state = {{
 {common}
   {wire.K_EVENT} => event,
   {wire.K_ARGUMENT} => int,
 }}
 
-{_reading_fields()}
-{_choice("event", [(code, name) for code, name, _ in wire.EVENT_NAMES])}"""
+no-consent = {{
+{common}
+  {wire.K_EVENT} => {wire.E_CONSENT},
+  {wire.K_ARGUMENT} => {wire.TIER_OFF},
+}}
+
+consent = {{
+{common}
+  {wire.K_EVENT} => {wire.E_CONSENT},
+  {wire.K_ARGUMENT} => 1..{len(wire.TIERS) - 1},  ; tier
+  {wire.K_CONSENT} => bstr .size {wire.CONSENT_REF_BYTES},  ; reference that the epoch's positions carry
+}}
+
+receipt = {{
+{common}
+  {wire.K_EVENT} => {wire.E_RECEIPT},
+  {wire.K_ARGUMENT} => log-kind,
+  {wire.K_RECEIPT} => bstr .size ({terms.RECEIPT_SALT_BYTES + 1}..{terms.RECEIPT_SALT_BYTES + terms.ENTRY_MAX_BYTES}),
+}}
+"""
+
+
+_SHAPED = (wire.E_CONSENT, wire.E_RECEIPT)  # events that bring more than an argument, or may
+
+
+def _names() -> str:
+    return ", ".join(f"{name}: bstr .size {wire.PSEUDONYM_BYTES}" for name in wire.STREAMS[: wire.DATES])
 
 
 def _reading_fields() -> str:

@@ -1,26 +1,30 @@
-"""The examples of docs/wire-format.md: one message a stream, made by the reference encoder from fixed keys."""
+"""The examples of docs/wire-format.md: messages of every stream, made by the reference encoder from fixed keys."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import cbor2
 
-from host_tools import reference_encoder
-from plumveil import wire
+from host_tools import reference_encoder, terms_examples
+from host_tools.terms_examples import (
+    CONSENT_SECRET,
+    CONSENT_SERIAL,
+    EPOCH,
+    POLICY_VERSION,
+    START_S,
+    STEP,
+    TENANT,
+)
+from plumveil import terms, wire
 
 K_ID = bytes(range(32))
 K_CHAIN = bytes(range(32, 64))
-TENANT = "acme"
-EPOCH0_DAY = 20600
-EPOCH = 2
-STEP = 12
-POLICY_VERSION = 1
 BOOT_SALT = bytes(range(200, 216))
-CONSENT_SECRET = bytes(range(64, 96))
-CONSENT_SERIAL = 7
-START_S = (EPOCH0_DAY + EPOCH) * wire.EPOCH_S + STEP * wire.STEP_S
+RECEIPT_SALT = bytes(range(216, 232))
+SPLIT_POLICY_VERSION = POLICY_VERSION + 1  # splits dates off, as that of no other example does
 HEALTH = {wire.F_UPTIME: 12, wire.F_RSSI: -6, wire.F_QUEUE: 3}  # before the mask
 DROPS = {wire.R_NO_CONSENT: 72, wire.R_SENSOR_FAULT: 1}  # likewise, without zeros
 TEMPERATURES: list[int | None] = [48, 48, 49, 51, None, 50, 49]
@@ -30,8 +34,9 @@ LIMITS = {row[0]: (row[4], row[5]) for row in wire.FIELDS}
 
 @dataclass(frozen=True)
 class Example:
-    """One message: its stream, plaintext map, plaintext and message bytes."""
+    """One message: what it is called, its stream, plaintext map, plaintext and message bytes."""
 
+    name: str
     stream: int
     body: dict[int, Any]
     plaintext: bytes
@@ -43,8 +48,8 @@ def sender(stream: int) -> reference_encoder.Sender:
     return reference_encoder.Sender(K_ID, K_CHAIN, TENANT, stream, EPOCH, BOOT_SALT, CONSENT_SECRET)
 
 
-def bodies() -> list[tuple[int, dict[int, Any]]]:
-    """[(stream, plaintext map without padding)]."""
+def bodies() -> list[tuple[str, int, dict[int, Any]]]:
+    """[(name, stream, plaintext map without padding)]."""
     batch = [(TEMPERATURES, *LIMITS[wire.F_TEMPERATURE]), (HUMIDITIES, *LIMITS[wire.F_HUMIDITY])]
     readings = {
         wire.K_TIME: START_S,
@@ -59,15 +64,31 @@ def bodies() -> list[tuple[int, dict[int, Any]]]:
     health, drops = own.masked(START_S, HEALTH), own.masked_drops(START_S, DROPS)
     device = {wire.K_TIME: START_S, wire.K_HEALTH: health, wire.K_DROPS: drops}
     events = {wire.K_TIME: START_S + 60, wire.K_EVENT: wire.E_TEMPERATURE_HIGH, wire.K_ARGUMENT: 83}
-    return [(wire.READINGS, readings), (wire.LOCATION, location), (wire.DEVICE, device), (wire.EVENTS, events)]
+    consent = {wire.K_TIME: START_S, wire.K_EVENT: wire.E_CONSENT, wire.K_ARGUMENT: 3, wire.K_CONSENT: reference}
+    masked = sender(wire.EVENTS).receipt(terms_examples.GRANTED, RECEIPT_SALT)
+    receipt = {wire.K_TIME: START_S, wire.K_EVENT: wire.E_RECEIPT, wire.K_ARGUMENT: terms.LOG_GRANTED}
+    names = [sender(stream).kid for stream in range(wire.DATES)]
+    dates = {wire.K_TIME: START_S - STEP * wire.STEP_S, wire.K_NAMES: names}
+    return [
+        ("readings", wire.READINGS, readings),
+        ("location", wire.LOCATION, location),
+        ("device", wire.DEVICE, device),
+        ("receipt", wire.EVENTS, {**receipt, wire.K_RECEIPT: masked}),
+        ("consent", wire.EVENTS, consent),
+        ("events", wire.EVENTS, events),
+        ("dates", wire.DATES, dates),
+    ]
 
 
 def examples() -> list[Example]:
-    """One message of each stream."""
+    """One message of each stream, and of events three; their counters are as many."""
     out = []
-    for stream, body in bodies():
+    counters = Counter[int]()
+    for name, stream, body in bodies():
         plain = reference_encoder.plaintext(body)
-        out.append(Example(stream, body, plain, sender(stream).seal(STEP, POLICY_VERSION, 0, plain)))
+        version = SPLIT_POLICY_VERSION if stream == wire.DATES else POLICY_VERSION
+        out.append(Example(name, stream, body, plain, sender(stream).seal(STEP, version, counters[stream], plain)))
+        counters[stream] += 1
     return out
 
 

@@ -1,4 +1,5 @@
-"""Writes docs/wire-format.md from plumveil.wire: `python -m host_tools.wiredoc`, with --check to compare only."""
+"""Writes docs/wire-format.md from plumveil.wire and plumveil.terms: `python -m host_tools.wiredoc`, with --check to
+compare only."""
 
 from __future__ import annotations
 
@@ -7,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from host_tools import reference_encoder, wire_cddl, wire_examples
+from host_tools import reference_encoder, terms_cddl, terms_examples, wire_cddl, wire_examples
+from host_tools.receipts import words
 from host_tools.wire_examples import Example
-from plumveil import wire
+from plumveil import terms, wire
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "wire-format.md"
 TEMPLATE = Path(__file__).with_name("wire_format.md.in")
@@ -44,11 +46,38 @@ def document() -> str:
         "DROPS_RANGE": str(wire.DROPS_MAX + 1),
     }
     text = TEMPLATE.read_text("utf-8")
-    for name, value in parts.items():
+    for name, value in (parts | _consent_parts()).items():
         text = text.replace("{{" + name + "}}", value.rstrip("\n"))
     if "{{" in text:
         raise AssertionError("the template names a part that is not made here")
     return text
+
+
+def _consent_parts() -> dict[str, str]:
+    """What the document says by plumveil.terms."""
+    return {
+        "GRANT_CDDL": terms_cddl.grant(),
+        "GRANT_HEADER_CDDL": terms_cddl.grant_header(),
+        "GRANT_PAYLOAD_CDDL": terms_cddl.grant_payload(),
+        "COMMAND_CDDL": terms_cddl.command(),
+        "COMMAND_HEADER_CDDL": terms_cddl.command_header(),
+        "COMMAND_PLAINTEXT_CDDL": terms_cddl.command_plaintext(),
+        "ENTRY_CDDL": terms_cddl.entry(),
+        "LOG_KINDS": _table(("number", "kind"), [(str(number), f"`{name}`") for number, name in terms.LOG_KINDS]),
+        "WITHDRAWN_BY": _table(
+            ("number", "withdrawn"), [(str(number), what) for number, what in words.WITHDRAWN_WORDS.items()]
+        ),
+        "REFUSALS": _table(("number", "reason", "the grant was"), [_refusal(*row) for row in terms.REFUSALS]),
+        "CONSENT_EXAMPLES": "\n".join(_consent_example(name, data) for name, data in terms_examples.examples()),
+        "TEXT_MAX": str(terms.TEXT_MAX),
+        "RECEIPT_SALT_BYTES": str(terms.RECEIPT_SALT_BYTES),
+        "REFUSED_MAX": str(terms.REFUSED_MAX),
+        "VOIDS_MAX": str(terms.VOIDS_MAX),
+        "DOWN_MAX_BYTES": str(terms.DOWN_MAX_BYTES),
+        "GRANT_MAX_BYTES": str(terms.GRANT_MAX_BYTES),
+        "UNIX_MIN_S": str(wire.UNIX_MIN_S),
+        "TOPIC_DOWN": wire.TOPIC_DOWN,
+    }
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
@@ -61,7 +90,8 @@ def _streams() -> str:
         "sensor values, in batches",
         "cells, only under consent",
         "the node's health, and counts of what it dropped",
-        "alarms, consent, a clock that ran ahead",
+        "alarms, consent, receipts, a clock that ran ahead",
+        "where the policy splits them off: which day the times of the other streams are of",
     )
     rows = [
         (str(number), f"`{name}`", f"`{wire.TOPIC_LETTERS[number]}`", carries[number])
@@ -88,6 +118,10 @@ def _rule(number: int, name: str) -> tuple[str, ...]:
     return str(number), f"`{name}`", place
 
 
+def _refusal(number: int, name: str) -> tuple[str, ...]:
+    return str(number), f"`{name}`", words.REFUSAL_WORDS[number]
+
+
 def _column_walk() -> str:
     rows = [(name, f"`{bits}`", meaning) for name, bits, meaning in wire_examples.column_walk()]
     return _table(("column", "bits", "meaning"), rows)
@@ -97,11 +131,12 @@ def _example_keys() -> str:
     rows = [
         ("`K_id`", wire_examples.K_ID.hex()),
         ("`K_chain`", wire_examples.K_CHAIN.hex()),
-        ("tenant", f'"{wire_examples.TENANT}"'),
-        ("first epoch", f"Unix day {wire_examples.EPOCH0_DAY}"),
-        ("epoch, step", f"{wire_examples.EPOCH}, {wire_examples.STEP}"),
+        ("`K_consent`", terms_examples.K_CONSENT.hex()),
+        ("tenant", f'"{terms_examples.TENANT}"'),
+        ("first epoch", f"Unix day {terms_examples.EPOCH0_DAY}"),
+        ("epoch, step", f"{terms_examples.EPOCH}, {terms_examples.STEP}"),
         ("boot salt", wire_examples.BOOT_SALT.hex()),
-        ("consent", f"serial {wire_examples.CONSENT_SERIAL}, secret {wire_examples.CONSENT_SECRET.hex()}"),
+        ("consent", f"serial {terms_examples.CONSENT_SERIAL}, secret {terms_examples.CONSENT_SECRET.hex()}"),
         ("health before the mask", f"`{wire_examples.HEALTH}`"),
         ("counts before the mask", f"`{reference_encoder.counts(wire_examples.DROPS)}`"),
     ]
@@ -114,21 +149,33 @@ def _hex(data: bytes) -> str:
 
 def _example(example: Example) -> str:
     shown = {key: value.hex() if isinstance(value, bytes) else value for key, value in example.body.items()}
+    stream = wire.STREAMS[example.stream]
+    title = stream if example.name == stream else f"{stream}: {example.name}"
     return f"""\
-### {wire.STREAMS[example.stream]}
+### {title}
 
 Plaintext map before padding (byte strings in hex): `{shown}`
 
-```hex {wire.STREAMS[example.stream]} plaintext
+```hex {example.name} plaintext
 {_hex(example.plaintext)}
 ```
 
-```hex {wire.STREAMS[example.stream]} protected
+```hex {example.name} protected
 {_hex(wire_examples.protected(example))}
 ```
 
-```hex {wire.STREAMS[example.stream]} message
+```hex {example.name} message
 {_hex(example.message)}
+```
+"""
+
+
+def _consent_example(name: str, data: bytes) -> str:
+    return f"""\
+### {name}
+
+```hex {name}
+{_hex(data)}
 ```
 """
 

@@ -7,7 +7,10 @@ unittest) stands in folders that are not on the path, or behind everything else.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = ("firmware", "host_tools/standins", "tests/firmware")
@@ -17,3 +20,15 @@ pytest_plugins = ("tests.requirements_gate",)
 
 sys.path[:0] = [str(ROOT / folder) for folder in FIRST]
 sys.path.extend(str(ROOT / folder) for folder in LAST)
+
+
+@pytest.fixture(autouse=True)
+def wire_format() -> Iterator[None]:
+    """No test leaves a name of wire changed: what the same process compiles afterwards would have it."""
+    from plumveil import wire
+
+    before = dict(vars(wire))
+    yield
+    left = {name for name, value in vars(wire).items() if before.get(name) is not value}
+    vars(wire).update(before)
+    assert not left

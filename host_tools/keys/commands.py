@@ -15,7 +15,7 @@ from pathlib import Path
 from host_tools.accesslog import AccessLog
 from host_tools.errors import PlumveilError, UsageError
 from host_tools.keys import enrol as enrolling
-from host_tools.keys import files, importing, keystore, passphrase, roles, rotate, when
+from host_tools.keys import files, groups, importing, keystore, passphrase, roles, rotate, when
 from host_tools.keys import retire as retiring
 from host_tools.keys.delivery import IntoFile, OverLine
 from host_tools.keys.keystore import OUTBOX, Keystore
@@ -260,3 +260,21 @@ def resolve(
         hint = "" if ahead else "; --from looks further back, --ahead at nodes whose clock ran ahead"
         print(f"plumveil: {kid} is no node's pseudonym {days}{hint}", file=sys.stderr)
     return FAILED if unknown else DONE
+
+
+def set_group(where: Where, group: str, names: list[str]) -> int:
+    """Makes a group consist of some nodes."""
+    with opened(where, write=True) as store:
+        groups.put(store, group, names)
+    print(f"{group}: {', '.join(names)}" if names else f"There is no group {group} any more.")
+    return DONE
+
+
+def list_groups(where: Where) -> int:
+    """Prints the groups."""
+    with opened(where) as store:
+        found = groups.listing(store)
+        AccessLog.beside(store).append("list", (), sum(len(names) for _, names in found))
+    for group, names in found:
+        print(f"{group}: {', '.join(names)}")
+    return DONE

@@ -25,6 +25,8 @@ from host_tools.keys.keystore import OUTBOX, Keystore
 from host_tools.keys.meta import CONTROLLER, TECHNICIAN
 from host_tools.keys.outbox import Delivery, Item
 from host_tools.node_link import NodeLost
+from host_tools.policy.compiling import policy_record
+from host_tools.policy.profile import load_profile
 from plumveil import wire
 
 HASH_BYTES = 16
@@ -71,7 +73,7 @@ def enrol(store: Keystore, name: str, board: str, profile: str, unique_id: bytes
     roles.require_lasting(store, "enrol a node")
     entries.check_name(name)
     boards.load(board)
-    policy = provision.policy_record(provision.load_profile(profile))
+    policy = policy_record(load_profile(profile))
     if store.find(name) is not None:
         raise PlumveilError(f"there is a node named {name!r} already; a name is never used again")
     mark = None if unique_id is None else board_hash(store, unique_id)
@@ -121,6 +123,8 @@ def with_new_keys(entry: Entry, keys: KeySet, mark: bytes | None) -> Entry:
         k_config=keys.k_config,
         keys=keys,
         history=(*entry.history, *earlier),
+        # What they hang on is no more.
+        delegations=(),
     )
 
 
@@ -153,8 +157,8 @@ def renewed_config(config: bytes, handover: Handover) -> bytes | None:
 
 
 def _draw() -> KeySet:
-    k_id, k_chain, k_config = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(3))
-    return KeySet(k_id, k_chain, k_config, when.today())
+    k_id, k_chain, k_config, k_consent = (secrets.token_bytes(wire.KEY_BYTES) for _ in range(4))
+    return KeySet(k_id, k_chain, k_config, k_consent, when.today())
 
 
 def _handover(entry: Entry, old_k_config: tuple[bytes, ...]) -> Handover:

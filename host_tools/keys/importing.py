@@ -166,8 +166,10 @@ def _take_registry(store: Keystore, path: Path) -> Imported:
 
 
 def _of_record(node: Node, number: int) -> Entry:
-    k_id, k_chain, k_config = (bytes.fromhex(secret) for secret in (node.k_id, node.k_chain, node.k_config))
-    keys = KeySet(k_id, k_chain, k_config, node.epoch0_day)
+    k_id, k_chain, k_config, k_consent = (
+        bytes.fromhex(secret) for secret in (node.k_id, node.k_chain, node.k_config, node.k_consent)
+    )
+    keys = KeySet(k_id, k_chain, k_config, k_consent, node.epoch0_day)
     return Entry(
         number,
         node.name,
@@ -179,4 +181,5 @@ def _of_record(node: Node, number: int) -> Entry:
         keys=keys,
         policies=node.policies,
         consents=node.consents,
+        serial=max((consent.serial for consent in node.consents), default=0),
     )

@@ -30,7 +30,7 @@ from host_tools.errors import UsageError
 from plumveil import wire
 
 MAGIC = b"PLVINDEX"
-VERSION = 1
+VERSION = 2
 SALT_BYTES = 16
 MAC_BYTES = 32
 BLOCK_ENTRIES = 1024

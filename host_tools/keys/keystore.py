@@ -20,7 +20,7 @@ from host_tools.keys import container, files, meta, sealing, when
 from host_tools.keys.container import META, NODES, TABLE, Opening, Reader
 from host_tools.keys.entries import Entry
 from host_tools.keys.faults import BeyondRole, Expired
-from host_tools.keys.meta import AUDITOR, CONTROLLER, PROCESSOR, TECHNICIAN, LaterVersion, Meta
+from host_tools.keys.meta import AUDITOR, CONTROLLER, PROCESSOR, TECHNICIAN, Meta, OtherVersion
 from host_tools.keys.nodelist import BAD, NodeList, chunks_of, encode_all
 from host_tools.keys.sealing import STRONG, Cost
 from host_tools.keytable import ProcessorTable
@@ -205,8 +205,9 @@ class Keystore:
     def _attach(self, reader: Reader) -> None:
         try:
             self.meta = meta.decode(reader.chunk(META, 0))
-        except LaterVersion:
-            raise PlumveilError(f"{self.path} was written by a later version of Plumveil") from None
+        except OtherVersion as other:
+            which = "a later" if other.later else "an earlier"
+            raise PlumveilError(f"{self.path} was written by {which} version of Plumveil") from None
         except BAD:
             raise container.damaged(self.path) from None
         self._reader = reader

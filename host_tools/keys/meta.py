@@ -14,16 +14,21 @@ from typing import Any
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from host_tools.consent.caveats import Delegation
 from host_tools.keys import sealing
 from host_tools.registry import Policy
 
-VERSION = 1
+VERSION = 3
 CONTROLLER, TECHNICIAN, PROCESSOR, AUDITOR = ROLES = ("controller", "technician", "processor", "auditor")
 ID_BYTES = 16
 
 
-class LaterVersion(Exception):
-    """Written by a later Plumveil, in a way that this one does not know."""
+class OtherVersion(Exception):
+    """Written by another Plumveil, in a way that this one does not know. later: than this one."""
+
+    def __init__(self, *, later: bool) -> None:
+        super().__init__()
+        self.later = later
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Meta:
     raw public keys that ever signed a log of the tenant, newest last. subject_keys: hash subjects in the log, newest
     first. board_key: hashes hardware ids; it outlives a rotation, because the ids are not there to be hashed anew.
     enrol_private, enrol_public: X25519, for what technicians enrol. streams, first_day, last_day: what a processor's
-    table is of.
+    table is of. groups: name -> numbers of its nodes, ascending; delegations: all that were ever given, by id.
     """
 
     role: str
@@ -64,6 +69,8 @@ class Meta:
     streams: tuple[int, ...] = ()
     first_day: int | None = None
     last_day: int | None = None
+    groups: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    delegations: tuple[Delegation, ...] = ()
 
     def with_keys_changed(self) -> Meta:
         """The same with another generation."""
@@ -109,20 +116,24 @@ def encode(meta: Meta) -> bytes:
     content: dict[str, Any] = {f.name: getattr(meta, f.name) for f in dataclasses.fields(meta)}
     content["policies"] = [policy.model_dump() for policy in meta.policies]
     content["handouts"] = [dataclasses.astuple(handout) for handout in meta.handouts]
+    content["delegations"] = [dataclasses.astuple(delegation) for delegation in meta.delegations]
     return cbor2.dumps({"version": VERSION, **content}, canonical=True)
 
 
 def decode(data: bytes) -> Meta:
-    """Raises ValueError, TypeError, KeyError or CBORError when it is none, LaterVersion when it is not for us."""
+    """Raises ValueError, TypeError, KeyError or CBORError when it is none, OtherVersion when it is not for us."""
     content = cbor2.loads(data)
     if not isinstance(content, dict) or not isinstance(content.get("version"), int):
         raise TypeError("no map with a version")
-    if content.pop("version") > VERSION:
-        raise LaterVersion
+    version = content.pop("version")
+    if version != VERSION:
+        raise OtherVersion(later=version > VERSION)
     for name, check in _CHECKS.items():
         check(content[name])
     content["policies"] = tuple(Policy.model_validate(policy) for policy in content["policies"])
     content["handouts"] = tuple(Handout(*handout) for handout in content["handouts"])
+    content["groups"] = {name: tuple(numbers) for name, numbers in content["groups"].items()}
+    content["delegations"] = tuple(Delegation.of(row) for row in content["delegations"])
     for name in ("log_keys", "subject_keys", "streams"):
         content[name] = tuple(content[name])
     return Meta(**content)
@@ -146,6 +157,12 @@ def _keys(value: Any) -> None:
         _key(key)
 
 
+def _groups(value: Any) -> None:
+    for name, numbers in value.items():
+        if not isinstance(name, str) or not all(type(number) is int for number in numbers):
+            raise TypeError("a group of another type")
+
+
 def _role(value: Any) -> None:
     if value not in ROLES:
         raise ValueError("no role")
@@ -163,4 +180,5 @@ _CHECKS: dict[str, Callable[[Any], None]] = {
     "board_key": _key,
     "enrol_private": _key,
     "enrol_public": _key,
+    "groups": _groups,
 }

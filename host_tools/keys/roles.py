@@ -4,7 +4,7 @@ others. Rules stand here as what is put into a file, never as a check of whoever
 controller  all secrets. It signs its own log and receipts with a signing key of its own.
 technician  of each node its name, board, keyed hash of the board's id, state and k_config; the key that hashes ids,
             a key to sign enrolments with, and the controller's public key to seal them to. Nothing that opens a
-            message.
+            message, and of consents the keys of such delegations as it was given, never the node's own.
 processor   a table of pseudonym -> key for some streams and days (host_tools.keytable), and a key to sign its log.
 auditor     public keys.
 
@@ -15,13 +15,16 @@ what such a person could read, then and later, is what is in the file.
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from host_tools.accesslog import AccessLog
+from host_tools.consent.caveats import Delegated
 from host_tools.errors import UsageError
 from host_tools.keys import keystore, meta, when
 from host_tools.keys.entries import Entry
@@ -35,6 +38,7 @@ from plumveil import wire
 
 DAYS_DEFAULT = 90
 DAYS_MAX = 366
+Held = Mapping[int, tuple[Delegated, ...]]  # number of a node -> what of delegations is held for it
 ROWS_MAX = 500_000  # of a processor's table: some gigabyte while it is made
 
 
@@ -73,12 +77,13 @@ def export(
     expires_s: int,
     share: Share | None = None,
     *,
+    held: Held | None = None,
     cost: Cost = STRONG,
 ) -> None:
     """Writes a store for a role and records it in the controller's, which has to be open for writing.
 
-    share: a processor's, and no other's. BeyondRole when `store` is no controller's, UsageError when the request is
-    not what the role can have or `out` cannot be written.
+    share: a processor's, and no other's; held: delegations that a technician gets. BeyondRole when `store` is no
+    controller's, UsageError when the request is not what the role can have or `out` cannot be written.
     """
     check_source(store, role)
     _check(role, expires_s, share)
@@ -91,7 +96,7 @@ def export(
     handout = Handout(role, when.now_s(), expires_s, public_key)
     store.meta = dataclasses.replace(store.meta, handouts=(*store.meta.handouts, handout))
     store.save()
-    nodes = _NODES[role](store)
+    nodes = _nodes(store, role, held or {})
     count = store.count if role in (CONTROLLER, TECHNICIAN) else 0
     keystore.write_new(out, passphrase, content, nodes, count, table, cost=cost)
 
@@ -131,9 +136,15 @@ def _content(of: Meta, role: str, expires_s: int, share: Share | None) -> Meta:
 
 
 def check_out(out: Path) -> None:
-    """UsageError when something stands where a new file is to be: better said before work is done than after."""
-    if out.exists():
-        raise UsageError(f"{out} is there already; name another file")
+    """UsageError when a new file cannot be put there: better said before work is done, and logged, than after."""
+    try:
+        if out.exists():
+            raise UsageError(f"{out} is there already; name another file")
+        folder = stat.S_ISDIR(out.parent.stat().st_mode)
+    except OSError as error:
+        raise UsageError(f"cannot write {out}: {error.strerror}; name another file") from None
+    if not folder or not os.access(out.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write {out}: no file can be made in {out.parent}; name another folder")
 
 
 def _detail(role: str, expires_s: int, share: Share | None) -> str:
@@ -168,7 +179,7 @@ def _auditor(of: Meta) -> Meta:
 _CONTENT = {CONTROLLER: _controller, TECHNICIAN: _technician, PROCESSOR: _processor, AUDITOR: _auditor}
 
 
-def _for_technician(entry: Entry) -> Entry:
+def _for_technician(entry: Entry, delegations: tuple[Delegated, ...]) -> Entry:
     return Entry(
         entry.number,
         entry.name,
@@ -178,15 +189,15 @@ def _for_technician(entry: Entry) -> Entry:
         entry.board_hash,
         entry.k_config,
         keys=None,
+        config_version=entry.config_version,
+        delegations=delegations,
     )
 
 
-_NODES: dict[str, Callable[[Keystore], Iterable[Entry]]] = {
-    CONTROLLER: lambda store: store.nodes(),
-    TECHNICIAN: lambda store: map(_for_technician, store.nodes()),
-    PROCESSOR: lambda _: (),
-    AUDITOR: lambda _: (),
-}
+def _nodes(store: Keystore, role: str, held: Held) -> Iterable[Entry]:
+    if role == TECHNICIAN:
+        return (_for_technician(entry, held.get(entry.number, ())) for entry in store.nodes())
+    return store.nodes() if role == CONTROLLER else ()
 
 
 def _table(store: Keystore, share: Share) -> ProcessorTable:

@@ -22,14 +22,15 @@ from host_tools.keys.sealing import STRONG, Cost
 
 def check(store: Keystore, *, end_technicians: bool) -> None:
     """PlumveilError when technicians' stores were handed out since the last rotation, expired ones too: what they
-    enrolled and did not deliver would be lost. end_technicians: so be it."""
+    enrolled or granted and did not deliver would be lost. end_technicians: so be it."""
     store.require("rotate its keys", CONTROLLER)
     roles.require_lasting(store, "rotate its keys")
     count = _technicians(store)
     if count and not end_technicians:
         raise PlumveilError(
-            f"technicians' keystores handed out since the last rotation: {count}; what they enrolled, expired ones"
-            " too, cannot be read after this: import their outboxes, then give --end-technicians, and export new ones"
+            f"technicians' keystores handed out since the last rotation: {count}; what they enrolled or granted,"
+            " expired ones too, cannot be read after this: import their outboxes, collect receipts, then give"
+            " --end-technicians, and export new ones"
         )
 
 

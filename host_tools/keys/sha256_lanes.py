@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from host_tools import machine_code
 from host_tools.errors import PlumveilError
 
 Words = NDArray[np.uint32]  # shape (rows, lanes): word `row` of each lane
@@ -51,7 +52,7 @@ START: Words = np.array([math.isqrt(prime << 64) & 0xFFFFFFFF for prime in _prim
 class _Code(NamedTuple):
     run: Callable[[int, int, int], None]  # addresses of state and block, number of groups of `group` lanes
     group: int
-    engine: Any  # LLVM's; owns the code, so it lives as long
+    code: machine_code.Code  # owns what `run` runs, so it lives as long
 
 
 def _rounds(b: Any, vector: Any, rotate: Any, words: list[Any], start: list[Any]) -> list[Any]:
@@ -114,18 +115,10 @@ def _program(group: int) -> str:
 
 def compiled(group: int, without: str = "") -> _Code:
     """Machine code that takes `group` lanes a turn; `without` switches features of the processor off ("-avx512f")."""
-    from llvmlite import binding
-
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    features = ",".join(filter(None, (binding.get_host_cpu_features().flatten(), without)))
-    target = binding.Target.from_default_triple()
-    machine = target.create_target_machine(cpu=binding.get_host_cpu_name(), features=features, opt=3)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(_program(group)), machine)
-    engine.finalize_object()
+    code = machine_code.compiled(_program(group), "compress", without)
     # A CFUNCTYPE lets go of the interpreter's lock while it runs: threads hash side by side.
     kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-    return _Code(kind(engine.get_function_address("compress")), group, engine)
+    return _Code(kind(code.address), group, code)
 
 
 def _passes(code: _Code) -> bool:

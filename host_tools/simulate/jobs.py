@@ -12,7 +12,7 @@ from typing import get_args
 from host_tools import boards
 from host_tools.boards import Board, Gps
 from host_tools.errors import UsageError
-from host_tools.provision import TIER_NAMES, Profile, load_profile
+from host_tools.policy.profile import TIER_NAMES, Profile, load_profile
 from host_tools.simulate import scenario, words
 from host_tools.simulate.alignment import surroundings_of
 from host_tools.simulate.inputs import Unit, load_nmea, load_temperature

@@ -13,7 +13,7 @@ from host_tools.simulate.route import Drive, Floats
 
 NOISE_SIGMA_M = 5.0
 NOISE_TIME_CONSTANT_S = 90.0
-CORRUPTED_PER_MILLION = 2000
+CORRUPTED_PER_MILLION = 5000
 KNOTS_PER_M_S = 1.943_844
 
 

@@ -6,9 +6,13 @@ Raw by nature. Stays in memory, in the VM's stand-in world and in the user's own
 from __future__ import annotations
 
 import json
+import re
 import struct
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import xor
 
 from host_tools.boards import Board
 
@@ -75,6 +79,27 @@ class Track:
         return Track(self.times_s[first:last], self.lat_deg[first:last], self.lon_deg[first:last])
 
 
+_DATED = re.compile(rb"\$..RMC,(?:[^,$*\r\n]*,){8}(\d{6}),[^$*\r\n]*\*([0-9A-Fa-f]{2})")
+
+
+def _redated(data: bytes, days: int) -> bytes:
+    """Receiver output with every date of RMC so many days later, its checksum as right or wrong as before."""
+
+    def later(match: re.Match[bytes]) -> bytes:
+        sentence, old = bytearray(match[0]), match[1]
+        try:
+            date = datetime.strptime(old.decode(), "%d%m%y") + timedelta(days)
+        except (ValueError, OverflowError):
+            return match[0]
+        new = date.strftime("%d%m%y").encode()
+        at = match.start(1) - match.start()
+        sentence[at : at + 6] = new
+        check = int(match[2], 16) ^ reduce(xor, old) ^ reduce(xor, new)
+        return bytes(sentence[:-2]) + b"%02X" % check
+
+    return _DATED.sub(later, data) if days else data
+
+
 @dataclass(frozen=True)
 class NmeaLog:
     """Receiver output as it came over the wire, with the second at which each stretch of it fell due."""
@@ -92,9 +117,10 @@ class NmeaLog:
         return self.index[-1][0]
 
     def shifted(self, delta_s: int) -> NmeaLog:
-        """Returns the same output, due delta_s seconds later."""
+        """Returns the same output, due delta_s seconds later, whole days of which its dates move with it: a receiver
+        that is a day off is not believed."""
         index = tuple((time_s + delta_s, offset) for time_s, offset in self.index)
-        return NmeaLog(self.data, index, self.track.shifted(delta_s))
+        return NmeaLog(_redated(self.data, round(delta_s / 86400)), index, self.track.shifted(delta_s))
 
     def window(self, start_s: int, end_s: int) -> NmeaLog:
         """Returns the output that falls due in [start_s, end_s); empty when there is none."""
@@ -153,6 +179,8 @@ class Surroundings:
             "noise_seed": self.noise_seed,
             "pins": board.pins.used(),
             "gps_baud": board.gps.baud,
+            "ublox": "m8" if board.gps.receiver == "ublox" else None,
+            "power_chip": None if board.gps.power == "pin" else board.gps.power,
             "battery_divider": [board.battery.numerator, board.battery.denominator],
             "sht4x_address": board.i2c.sht4x_address,
             "lis3dh_address": board.i2c.lis3dh_address,

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cryptography import x509
@@ -21,15 +21,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from host_tools import derive
 from host_tools.boards import Board
 from host_tools.broker import BrokerUrl, Collector, EmbeddedBroker, Message
+from host_tools.consent import grants
+from host_tools.consent.grants import Terms
 from host_tools.errors import PlumveilError, UsageError
-from host_tools.provision import Consent, Network, Profile, Provisioned, provision
+from host_tools.policy.profile import Profile
+from host_tools.provision import Network, Provisioned, provision
 from host_tools.registry import Node
 from host_tools.simulate.recordings import Surroundings
 from host_tools.vm import Vm
 from plumveil import wire
 
 TENANT = "simulation"
-CONSENT_PURPOSE = "simulated delivery"
+CONSENT_PURPOSE, CONSENT_NOTICE, CONSENT_WHO = "simulated delivery", "simulation 1", "simulation"
 WIFI = ("simulated", "no-secret-of-anyone")
 KEYS_IMAGE = f"/flash/{wire.KEYS_PARTITION}"  # what the stand-in esp32 has for the key partition, block 0 first
 ARRIVAL_TIMEOUT_S = 15.0
@@ -49,6 +52,15 @@ def _count(head):
 app.store.ack = _count
 def _reset():
     raise RuntimeError("the node gave up and reset itself")
+_grant = {grant!r}
+_tick = app.desk.tick
+def _granted(now_s):
+    # What a technician does with `plumveil gps on`, as soon as the node knows the time, which it judges a grant by.
+    app.desk.tick = _tick
+    app.desk.apply(_grant)
+    _tick(now_s)
+if _grant:
+    app.desk.tick = _granted
 def _turn():
     loop.turn(app, _reset)
     _vm.progress(str(world.current.elapsed_ms // 1000))
@@ -58,7 +70,8 @@ _STOP = """
 import json
 app.stop()
 print()
-print(json.dumps([app.status(), _acknowledged, world.current.uart_bytes_read]))
+_told = [list(app.drops.totals.items()), app.store.count(), app.failed_steps]
+print(json.dumps(_told + [_acknowledged, world.current.uart_bytes_read]))
 """
 
 Progress = Callable[[str, int], None]  # node's name, simulated seconds so far
@@ -86,6 +99,14 @@ class NodeRun:
     dropped: dict[str, int]
     undelivered: int
     receiver_bytes: int
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A node's files, and the grant it is given once it knows the time; none: b""."""
+
+    files: Provisioned
+    grant: bytes
 
 
 @dataclass(frozen=True)
@@ -138,16 +159,16 @@ def _simulate(
     specs: Sequence[NodeSpec], progress: Progress, broker: BrokerUrl, url: str, ca_pem: bytes | None
 ) -> list[NodeRun]:
     network = Network(broker.host, broker.port, _der(ca_pem) if broker.tls else None, *WIFI)
-    nodes = [_provision(spec, network) for spec in specs]
+    nodes = [_prepare(spec, network) for spec in specs]
     with Collector(url, ca_pem) as collector:
         ended = _run_all(specs, nodes, network, progress)
         expected = sum(end.acknowledged for end in ended)
-        topics = [_topics(spec, node.record) for spec, node in zip(specs, nodes, strict=True)]
+        topics = [_topics(spec, node.files.record) for spec, node in zip(specs, nodes, strict=True)]
         messages = _arrived(collector, frozenset().union(*topics), expected)
     return [
         NodeRun(
             spec,
-            node.record,
+            node.files.record,
             tuple(message for message in messages if message.topic in own),
             end.dropped,
             end.undelivered,
@@ -166,17 +187,20 @@ def _der(ca_pem: bytes | None) -> bytes | None:
         raise UsageError("--broker-ca: not a certificate in PEM") from error
 
 
-def _provision(spec: NodeSpec, network: Network) -> Provisioned:
+def _prepare(spec: NodeSpec, network: Network) -> _Prepared:
     felt = spec.surroundings
-    consent = None
-    if spec.tier != wire.TIER_OFF:
-        consent = Consent(1, spec.tier, felt.start_s, felt.end_s + wire.EPOCH_S, CONSENT_PURPOSE)
     day = felt.start_s // wire.EPOCH_S
-    return provision(spec.name, TENANT, spec.board, spec.profile, network, day, consent)
+    files = provision(spec.name, TENANT, spec.board.unattended(), spec.profile, network, day)
+    if spec.tier == wire.TIER_OFF:
+        return _Prepared(files, b"")
+    until_s = felt.end_s + wire.EPOCH_S
+    given = Terms(spec.tier, CONSENT_PURPOSE, CONSENT_NOTICE, CONSENT_WHO, felt.start_s, until_s)
+    granted = grants.given_to(files.record, given, felt.start_s)
+    return _Prepared(replace(files, record=granted.node), granted.data)
 
 
 def _run_all(
-    specs: Sequence[NodeSpec], nodes: Sequence[Provisioned], network: Network, progress: Progress
+    specs: Sequence[NodeSpec], nodes: Sequence[_Prepared], network: Network, progress: Progress
 ) -> list[_Ended]:
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=min(len(specs), os.cpu_count() or 1)) as pool:
@@ -196,9 +220,7 @@ def _run_all(
     return [future.result() for future in futures]
 
 
-def _run_node(
-    spec: NodeSpec, node: Provisioned, network: Network, progress: Progress, stop: threading.Event
-) -> _Ended:
+def _run_node(spec: NodeSpec, node: _Prepared, network: Network, progress: Progress, stop: threading.Event) -> _Ended:
     def turned(elapsed_s: str) -> None:
         if stop.is_set():
             raise Stopped("stopped")
@@ -208,11 +230,11 @@ def _run_node(
     with Vm(allow=[(network.host, network.port)], on_progress=turned) as vm:
         for name, data in spec.surroundings.files(spec.board).items():
             vm.put(f"/world/{name}", data)
-        vm.put(KEYS_IMAGE, node.slot_bytes)
-        vm.put(wire.FILE_CONFIG, node.config_bytes)
+        vm.put(KEYS_IMAGE, node.files.slot_bytes)
+        vm.put(wire.FILE_CONFIG, node.files.config_bytes)
         for code in (_LOAD_WORLD, _source(vm, "boot.py"), _HOLD_MAIN, _source(vm, "main.py")):
             _run(vm, spec.name, code)
-        _run(vm, spec.name, _TURN.format(end_s=spec.surroundings.end_s))
+        _run(vm, spec.name, _TURN.format(end_s=spec.surroundings.end_s, grant=node.grant))
         turns = vm.loop("_turn", timeout_s=TURNS_TIMEOUT_S + TURNS_TIMEOUT_S_PER_HOUR * hours)
         if not turns.ok:
             raise PlumveilError(_failure(spec.name, turns.error))
@@ -221,11 +243,12 @@ def _run_node(
 
 
 def _ended(name: str, told: Any) -> _Ended:
-    status, acknowledged, receiver_bytes = told
-    if status["failed_steps"]:
-        raise PlumveilError(f"node {name}: {status['failed_steps']} steps of its schedule failed")
-    dropped = {str(rule): int(n) for rule, n in status["dropped"].items()}
-    return _Ended(int(acknowledged), dropped, int(status["queued"]), int(receiver_bytes))
+    drops, queued, failed_steps, acknowledged, receiver_bytes = told
+    if failed_steps:
+        raise PlumveilError(f"node {name}: {failed_steps} steps of its schedule failed")
+    names = dict(wire.RULES)
+    dropped = {names[rule]: int(n) for rule, n in drops}
+    return _Ended(int(acknowledged), dropped, int(queued), int(receiver_bytes))
 
 
 def _source(vm: Vm, name: str) -> str:

@@ -17,6 +17,11 @@ RULE_WORDS = {
     wire.R_MISSED: "The node was busy or off when the reading was due.",
     wire.R_DAMAGED: "The flash did not give a queued message back whole.",
     wire.R_KEYS: "There was no key to seal it with: the key state could not be written, or a self-test had failed.",
+    wire.R_REFUSED: "A grant or a command was not believed: it was no one's who may give it, or its time was over.",
+    wire.R_EXPIRED: "The policy does not keep messages of the stream for so long.",
+    wire.R_NOT_NOW: "A position was due outside the policy's hours, without an alarm, or again in the same interval.",
+    wire.R_ZONE: "The node was in one of the policy's private zones.",
+    wire.R_BUDGET: "As many moved positions had been told that day as the policy allows.",
 }
 
 LIMITS = (

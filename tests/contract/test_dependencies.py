@@ -20,13 +20,19 @@ DOCUMENT = ROOT / "docs" / "dependencies.md"
 PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)==(\w[\w.!+-]*)")
 ADDRESS = re.compile(r"\w+://|--hash|--index-url|--find-links|git\+|\bfile:|\"resolved\"")
 USED_AS_PROGRAMS = {
+    "esptool",
     "mypy",
     "pre-commit",
     "pytest-xdist",
     "ruff",
 }  # by the Makefile and the hooks, never imported
-# What stands under host_tools/standins and tests/firmware runs in MicroPython and imports its modules.
-FOR_MICROPYTHON = (ROOT / "host_tools" / "standins", ROOT / "tests" / "firmware", ROOT / "tests" / "fakes")
+# What stands under host_tools/standins, node_code and tests/firmware runs in MicroPython and imports its modules.
+FOR_MICROPYTHON = (
+    ROOT / "host_tools" / "standins",
+    ROOT / "host_tools" / "node_code",
+    ROOT / "tests" / "firmware",
+    ROOT / "tests" / "fakes",
+)
 
 
 def canonical(name: str) -> str:

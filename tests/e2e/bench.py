@@ -7,18 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import nodefiles  # type: ignore[import-not-found]
+import pytest
 import schedule  # type: ignore[import-not-found]
 
-from host_tools.registry import ConsentRecord, Node
+from host_tools.registry import Node
 from plumveil import service, wire
 from plumveil.app import App
 from plumveil.clock import Clock
 from plumveil.config import Config
+from plumveil.consent import Consent
+from plumveil.desk import Desk
 from plumveil.drops import Drops
+from plumveil.held import HeldCell
 from plumveil.policy import Policy
 from plumveil.pseudonym import Pseudonyms
 from plumveil.store import Store
 from tests.e2e.seizure import reachable
+from tests.host.consents import consent_record
 
 NIGHT_S = nodefiles.NOON_S + 9 * 3600
 NODE = Node(
@@ -28,16 +33,8 @@ NODE = Node(
     k_id=nodefiles.K_ID.hex(),
     k_chain=nodefiles.K_CHAIN.hex(),
     k_config=nodefiles.K_CONFIG.hex(),
-    consents=(
-        ConsentRecord(
-            serial=7,
-            tier=3,
-            starts_s=nodefiles.NOON_S - 86400,
-            expires_s=nodefiles.NOON_S + 86400,
-            purpose="route of the delivery",
-            secret=nodefiles.CONSENT_SECRET.hex(),
-        ),
-    ),
+    k_consent=nodefiles.K_CONSENT.hex(),
+    consents=(consent_record(),),
 )
 
 
@@ -71,6 +68,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
+        self.obey: Any = None
 
     def join(self) -> None:
         pass
@@ -84,11 +82,17 @@ class Broker:
         self.deliver(store)
 
 
+def own_files(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Puts the files that a node writes beside its keys into a folder of the test's."""
+    for name in ("FILE_CELL", "FILE_ENTRY", "FILE_LOG", "FILE_OFF"):
+        monkeypatch.setattr(wire, name, str(folder / name))
+
+
 class Bench:
     """A node on CPython: everything of service.build between sensors and socket is the real thing."""
 
-    def __init__(self, folder: Path) -> None:
-        parts = nodefiles.config_map(nodefiles.consent_map())
+    def __init__(self, folder: Path, uplink: Any = None) -> None:
+        parts = nodefiles.config_map()
         parts[wire.C_POLICY] |= {wire.P_DEVICE_S: 3600, wire.P_BATCH_MAX: 4}
         self.flash = nodefiles.new_flash()
         self.time = schedule.Time(NIGHT_S)
@@ -99,11 +103,15 @@ class Bench:
         chain = nodefiles.key_chain(bytes(range(64, 96)))
         names = Pseudonyms(chain, self.config.policy.mask_health)
         self.store = Store(str(folder), drops)
-        pipeline = service.build_pipeline(chain, names, self.config, self.store, drops)
-        undated = service.build_undated(self.config.policy, drops)
-        around = ([Warming()], schedule.Health(), Moving(), self.broker, lambda n: bytes([128]) * n)
         policy: Policy = self.config.policy
-        self.app = App(pipeline, policy, self.store, drops, clock, undated, *around)
+        state, vault = chain._state, chain._vault
+        state.grant = nodefiles.consent()
+        consent, held = Consent(state, policy), HeldCell(wire.FILE_CELL)
+        pipeline = service.build_pipeline(chain, names, consent, held, self.config, self.store, drops)
+        desk = Desk(state, vault, chain.commit, self.store, held, drops, clock.now_s, consent, policy, pipeline)
+        undated = service.build_undated(self.config.policy, drops)
+        around = ([Warming()], schedule.Health(), Moving(), uplink or self.broker, lambda n: bytes([128]) * n)
+        self.app = App(pipeline, policy, self.store, drops, clock, undated, *around, desk)
 
     def live(self, until_s: int) -> set[bytes]:
         """Lives until then -> all that its objects lead to, as they stand between two steps."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from host_tools import boards, provision
+from host_tools import boards
+from host_tools.policy.profile import load_profile
 from host_tools.simulate import runner
 from host_tools.simulate.recordings import NmeaLog, Series, Surroundings, Track
 from host_tools.vm import Vm
@@ -111,9 +112,9 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(surroundings: Surroundings, tier: int, fields: dict[str, int] | None = None) -> Lived:
         drawn.count = 0  # type: ignore[attr-defined]
-        profile = provision.load_profile("general")
+        profile = load_profile("general")
         if fields is not None:
-            profile = profile.model_copy(update={"fields": fields})
+            profile = profile.with_fields(fields)
         spec = runner.NodeSpec("node", boards.load("virtual"), profile, tier, surroundings)
         (ran,) = runner.simulate([spec], lambda *_: None)
         vm, printed = vms[-1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from host_tools import boards, provision
+from host_tools import boards
+from host_tools.policy.profile import load_profile
 from host_tools.simulate import runner
 from host_tools.simulate.recordings import Series
 from host_tools.vm import Vm
@@ -37,7 +38,7 @@ def live(monkeypatch: Any, vm_class: type[Vm], surroundings: Marked, **options: 
         return made[-1]
 
     monkeypatch.setattr(runner, "Vm", vm)
-    profile = provision.load_profile("general").model_copy(update=OFTEN)
+    profile = load_profile("general").model_copy(update=OFTEN)
     spec = runner.NodeSpec("node", boards.load("virtual"), profile, TIER["area"], surroundings)
     (ran,) = runner.simulate([spec], lambda *_: None)
     return made[-1], ran

@@ -21,6 +21,7 @@ def of_node(node: Node, epochs: int, envelopes: Iterable[tuple[int, int, Envelop
     common IV of each message given as (epoch, stream, envelope)."""
     consent = bytes.fromhex(node.consents[0].secret)
     found = {"k_config": bytes.fromhex(node.k_config), "consent": consent}
+    found["k_consent"] = bytes.fromhex(node.k_consent)
     chain, names = derive.Chain(bytes.fromhex(node.k_chain)), derive.Chain(bytes.fromhex(node.k_id))
     for epoch in range(epochs + 1):
         found |= {f"C[{epoch}]": chain.at(epoch), f"D[{epoch}]": names.at(epoch)}

@@ -1,6 +1,6 @@
 """Who takes a node: every secret that can stand in its flash or its RAM is tried as every secret there is, with all
 that follows from it, against messages captured earlier. Knows what such a person knows: the wire format, the messages
-with their headers and topics, the tenant, and the consent's secret from the node's configuration.
+with their headers and topics, the tenant, and the consent's secret from the node's key slot.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import nodefiles  # type: ignore[import-not-found]
 import pytest
 
+from host_tools.firmware_source import beside
 from host_tools.registry import Node
 from host_tools.simulate import runner
 from host_tools.vm import Vm
@@ -18,12 +19,12 @@ from plumveil import wire
 from plumveil.keys import KeyChain
 from plumveil.vault import Vault
 from tests.e2e import nights
-from tests.e2e.bench import NIGHT_S, NODE, Bench
+from tests.e2e.bench import NIGHT_S, NODE, Bench, own_files
 from tests.e2e.seizure import At, Attack, Captured, captured, last_of_each, spent, state_of, windows
 
 HOURS = nights.HOURS
 TAKEN_S = nights.BEGIN_S + HOURS * 3600 - 1200  # three hours, midnight, and nearly three more
-ALL = set(range(len(wire.STREAMS)))
+ALL = set(range(wire.DATES))  # a policy that does not split dates off sends none of these
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def test_the_whole_flash_of_a_node_opens_nothing_of_the_past(monkeypatch: pytest
 @pytest.mark.vm
 @pytest.mark.e2e
 def test_a_node_that_does_not_erase_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TakenVm, "harm", "from plumveil import vault; vault.Vault._erase_others = lambda self: None")
+    harm = "from plumveil import vault; vault.Vault._erase_others = lambda self: None"
+    monkeypatch.setattr(TakenVm, "harm", beside(harm))
     vm, ran = nights.live(monkeypatch, TakenVm, nights.moving_and_warm())
     messages = captured((message.payload for message in ran.messages), ran.record, TAKEN_S + 3600)
     taken = _flash_of(vm.taken[1])
@@ -142,7 +144,7 @@ def test_a_node_that_does_not_erase_is_found_out(monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """lives() -> (messages, what was found an hour before, what was found)."""
-    monkeypatch.setattr(wire, "FILE_CELL", str(tmp_path / "cell.bin"))
+    own_files(monkeypatch, tmp_path)
 
     def run() -> tuple[list[Captured], Taken, Taken]:
         bench = Bench(tmp_path)

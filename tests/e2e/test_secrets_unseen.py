@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from host_tools import firmware_source
 from host_tools.simulate import runner
 from host_tools.vm import Vm
 from plumveil import wire
@@ -49,8 +50,8 @@ app.step = _watched
 """
 _SHOW = """
 app.failed_steps = 0
-print(app, str(app.status()), app.__dict__)
-for one in [getattr(app.pipeline, name) for name in {held!r}.split()] + [_keys._state, _keys._vault, app._uplink]:
+print(app, app.drops.totals, app.__dict__)
+for one in [getattr(app.pipeline, name) for name in {held!r}] + [_keys._state, _keys._vault, app._uplink]:
     print(one, repr(one), str(one))
 for seal in _keys._seals.values():
     print(seal, repr(seal), repr(seal.ccm))
@@ -76,12 +77,13 @@ class WatchedVm(Vm):
         self._do(_WATCH)
         self._do(self.harm)
         turns = super().loop(function, *rest, **options)
-        self._do(_SHOW.format(held=secrecy.HELD))
+        short = firmware_source.short_names().short
+        self._do(_SHOW.format(held=[short.get(name, name) for name in secrecy.HELD.split()]))
         self.left = self.tree("/pv")
         return turns
 
     def _do(self, code: str) -> str:
-        result = self.run(code)
+        result = self.run(firmware_source.beside(code))
         assert result.ok, result.error
         return result.output
 
@@ -143,7 +145,7 @@ def test_a_whole_day_shows_no_secret(lived: Any) -> None:
     # It was a day worth searching.
     by_stream = {letter: sum(f"/{letter}/" in message.topic for message in ran.messages) for letter in "rlde"}
     assert all(count >= DAY_HOURS - 2 for count in by_stream.values()), by_stream
-    printed = "".join(vm.printed)
+    printed = firmware_source.short_names().spelt_out("".join(vm.printed))
     assert printed.count("step failed") == 1
     assert "hkdf" in printed
     assert "TypeError" in printed
@@ -153,12 +155,12 @@ def test_a_whole_day_shows_no_secret(lived: Any) -> None:
     assert found == {"written": set(), "sent": set(), "printed": set()}
     # The search sees them where they are; what the host keeps to itself is nowhere.
     slots = secrecy.seen(secrets, vm.slots)
-    assert {"C[2]", "D[0]", "D[1]", "S[1,3,22]", "k_config"} <= slots
-    assert not slots & {"C[0]", "consent", "Wi-Fi key", "K[0]", "K[1]", "boot secret"}
+    assert {"C[2]", "D[0]", "D[1]", "S[1,3,22]", "k_config", "k_consent", "consent"} <= slots
+    assert not slots & {"C[0]", "Wi-Fi key", "K[0]", "K[1]", "boot secret"}
     # On flash beside the slots: what the host wrote in the configuration, untouched, and nowhere else.
     assert [path for path, _ in vm.flash_writes if path.startswith(wire.FILE_CONFIG)] == []
     config = vm.left.pop(wire.FILE_CONFIG)
-    assert secrecy.seen(secrets, [config]) == {"Wi-Fi key", "consent"}
+    assert secrecy.seen(secrets, [config]) == {"Wi-Fi key"}
     assert secrecy.seen(secrets, vm.left.values()) == set()
 
 

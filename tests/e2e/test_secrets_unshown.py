@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ import pytest
 from pydantic import ValidationError
 
 from host_tools import boards, derive, provision, reference_encoder
+from host_tools.consent import grants
+from host_tools.consent.grants import Terms
 from host_tools.keyring import KeyRing, NodeKeys, TableRing
 from host_tools.keytable import make_table
+from host_tools.policy.profile import load_profile
 from host_tools.registry import Node, Registry
 from plumveil import wire
 from plumveil.config import Config
@@ -24,7 +28,7 @@ from plumveil.errors import ConfigError
 from plumveil.keys import KeyChain, Seal
 from plumveil.keystate import KeyState
 from tests.e2e import secrecy
-from tests.e2e.bench import NIGHT_S, Bench
+from tests.e2e.bench import NIGHT_S, Bench, own_files
 from tests.e2e.secrecy import HELD, WIFI_KEY
 
 
@@ -58,6 +62,7 @@ def of_bench() -> dict[str, bytes]:
             "k_id": nodefiles.K_ID.hex(),
             "k_chain": nodefiles.K_CHAIN.hex(),
             "k_config": nodefiles.K_CONFIG.hex(),
+            "k_consent": nodefiles.K_CONSENT.hex(),
         }
     )
     return secrecy.of_node(record, 5) | {"consent": nodefiles.CONSENT_SECRET, "Wi-Fi key": b"correct horse"}
@@ -68,10 +73,14 @@ def made_network() -> provision.Network:
 
 
 def provisioned() -> provision.Provisioned:
-    network = made_network()
-    consent = provision.Consent(7, 3, nodefiles.NOON_S - 86400, nodefiles.NOON_S + 86400, "route")
-    board, profile = boards.load("virtual"), provision.load_profile("general")
-    return provision.provision("van", "acme", board, profile, network, nodefiles.EPOCH0_DAY, consent)
+    board, profile = boards.load("virtual"), load_profile("general")
+    made = provision.provision("van", "acme", board, profile, made_network(), nodefiles.EPOCH0_DAY)
+    return replace(made, record=granted(made.record).node)
+
+
+def granted(node: Node) -> grants.Granted:
+    given = Terms(3, "route", "2026-05", "J. Doe", nodefiles.NOON_S - 86400, nodefiles.NOON_S + 86400)
+    return grants.given_to(node, given, nodefiles.NOON_S)
 
 
 def damaged(data: bytes) -> Iterator[bytes]:
@@ -91,9 +100,9 @@ def harmed_bench(folder: Path) -> Bench:
 
 
 def test_no_exception_says_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "FILE_CELL", str(tmp_path / "cell.bin"))
+    own_files(monkeypatch, tmp_path)
     body = cbor2.dumps(nodefiles.slot_map(), canonical=True)
-    config = nodefiles.config_bytes(nodefiles.config_map(nodefiles.consent_map()))
+    config = nodefiles.config_bytes(nodefiles.config_map())
     with Raised() as raised:
         bench = harmed_bench(tmp_path)
         for wrong in damaged(body):
@@ -106,7 +115,7 @@ def test_no_exception_says_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         # Faults that nobody foresaw, in the middle of sealing.
         chain = bench.app.pipeline._keys
         for secret in (None, 7, "text", [b"x"], nodefiles.K_ID.hex()):
-            chain._state.streams, chain._seals = [secret] * 4, {}
+            chain._state.streams, chain._seals = [secret] * 5, {}
             with pytest.raises((TypeError, ValueError)):
                 chain.seal(wire.EVENTS)
     assert raised.kinds >= {"ConfigError", "Malformed", "SealRefused", "OSError", "TypeError"}
@@ -119,7 +128,7 @@ def _refused(what: Callable[..., Any], *arguments: Any) -> None:
 
 
 def test_a_secret_in_an_exception_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "FILE_CELL", str(tmp_path / "cell.bin"))
+    own_files(monkeypatch, tmp_path)
 
     def telling(self: KeyChain) -> None:
         from plumveil import errors, pack
@@ -132,7 +141,7 @@ def test_a_secret_in_an_exception_is_seen(tmp_path: Path, monkeypatch: pytest.Mo
 
     bench = Bench(tmp_path)
     bench.live(NIGHT_S + 60)
-    monkeypatch.setattr(KeyChain, "_commit", telling)
+    monkeypatch.setattr(KeyChain, "commit", telling)
     with Raised() as raised:
         bench.live(NIGHT_S + 3700)
     assert secrecy.seen(of_bench(), (text.encode() for text in raised.texts)) == {"C[3]"}
@@ -144,7 +153,7 @@ def shown(*objects: Any) -> list[bytes]:
 
 
 def test_firmware_objects_show_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "FILE_CELL", str(tmp_path / "cell.bin"))
+    own_files(monkeypatch, tmp_path)
     bench = harmed_bench(tmp_path)
     pipeline = bench.app.pipeline
     chain = pipeline._keys
@@ -160,7 +169,7 @@ def host_objects(made: provision.Provisioned) -> list[Any]:
     """One of everything on the host that holds a node's secrets."""
     node = made.record
     day = node.epoch0_day
-    table = make_table([node], range(4), day, day + 1)
+    table = make_table([node], range(len(wire.STREAMS)), day, day + 1)
     ring = KeyRing([node], (day + 1) * wire.EPOCH_S)
     kids = [bytes.fromhex(row.kid) for row in table.rows]
     found = [ring.find(kid) for kid in kids] + [TableRing(table).find(kid) for kid in kids]
@@ -183,7 +192,8 @@ def host_objects(made: provision.Provisioned) -> list[Any]:
     ]
     objects += [table, *table.rows, *consents, sender, *chains]
     objects += [keys.unmask for keys in found if keys is not None and keys.unmask is not None]
-    return [*objects, provision.Consent(7, 3, 1, 2, "route", secrets[2])]
+    more = granted(node.model_copy(update={"consents": ()}))
+    return [*objects, more, *more.node.consents]
 
 
 def test_host_objects_show_no_secret() -> None:
@@ -193,7 +203,7 @@ def test_host_objects_show_no_secret() -> None:
     assert secrecy.seen(secrets, shown(*objects, objects, dict.fromkeys(map(id, objects), objects))) == set()
     # That the search would see them: what is written on purpose shows them.
     dumped = made.record.model_dump_json().encode()
-    assert secrecy.seen(secrets, [dumped]) >= {"C[0]", "D[0]", "k_config", "consent"}
+    assert secrecy.seen(secrets, [dumped]) >= {"C[0]", "D[0]", "k_config", "k_consent", "consent"}
 
 
 @pytest.mark.parametrize("spoil", ["short", "long", "letter", "extra", "twice", "number"])
@@ -201,7 +211,7 @@ def test_a_key_file_that_is_wrong_shows_no_secret(spoil: str) -> None:
     made = provisioned()
     fields = made.record.model_dump()
     secrets = secrecy.of_node(made.record, 0)
-    secrets = {name: secrets[name] for name in ("C[0]", "D[0]", "k_config", "consent")}
+    secrets = {name: secrets[name] for name in ("C[0]", "D[0]", "k_config", "k_consent", "consent")}
     changes = {
         "short": {"k_id": fields["k_id"][:-1]},
         "long": {"k_chain": fields["k_chain"] + "00"},

@@ -19,8 +19,7 @@ from tests.host.messages import sealed
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime.fromtimestamp(messages.NOW_S, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-STREAMS = range(len(wire.STREAMS))
-SOUND = [sealed(stream) for stream in STREAMS]
+SOUND = [sealed(stream) for stream in messages.STREAMS]
 # An authentic message with a value off its limits.
 OFF_LIMITS = sealed(wire.DEVICE, messages.device(health={wire.F_UPTIME: 25}), counter=9)
 COMMANDS = ("decode", "validate")

@@ -17,7 +17,7 @@ import cbor2
 from host_tools.keys import container, files, keystore, roles, sealing
 from host_tools.keys.entries import ACTIVE, Entry, KeySet
 from host_tools.keys.keystore import Keystore
-from host_tools.registry import ConsentRecord, Policy
+from host_tools.registry import ConsentRecord, Node, Policy
 from plumveil import wire
 from tests.host.command_line import Ended, run
 
@@ -32,6 +32,7 @@ POLICY = Policy(version=1, fields={row[0]: 1 for row in wire.FIELDS}, location_c
 NAMES = ("Kühlschrank 7", "lorry-of-J-Doe", "freezer-3")
 SHARE_ARGUMENTS = ("--streams", "location,readings", "--from", "2026-07-15", "--to", "2026-07-16")
 PURPOSE = "delivery to ward nine"
+WHO = "Dr. A. Nurse"
 
 
 def secret(name: str, kind: str) -> bytes:
@@ -40,7 +41,8 @@ def secret(name: str, kind: str) -> bytes:
 
 
 def key_set(name: str, epoch0_day: int = DAY - 20, last_day: int | None = None) -> KeySet:
-    return KeySet(secret(name, "id"), secret(name, "chain"), secret(name, "config"), epoch0_day, last_day)
+    k_id, k_chain, k_config, k_consent = (secret(name, kind) for kind in ("id", "chain", "config", "consent key"))
+    return KeySet(k_id, k_chain, k_config, k_consent, epoch0_day, last_day)
 
 
 def consent(name: str, serial: int = 77, days: int = 10) -> ConsentRecord:
@@ -51,6 +53,10 @@ def consent(name: str, serial: int = 77, days: int = 10) -> ConsentRecord:
         expires_s=NOW_S + days * wire.EPOCH_S,
         purpose=PURPOSE,
         secret=secret(name, f"consent {serial}").hex(),
+        notice="2026-06",
+        who=WHO,
+        issued_s=NOW_S - days * wire.EPOCH_S,
+        policy=POLICY.version,
     )
 
 
@@ -66,6 +72,13 @@ def entry(name: str, **changes: Any) -> Entry:
         "consents": (consent(name),),
     }
     return Entry(0, name, TENANT, **{**parts, **changes})
+
+
+def node(name: str) -> Node:
+    """The registry's record of a node without consents."""
+    record = entry(name, consents=()).node
+    assert record is not None
+    return record
 
 
 def make(folder: Path, *entries: Entry) -> Path:
@@ -92,12 +105,23 @@ def hand_out(
     return out
 
 
-def keys(*arguments: str | Path, stdin: bytes = b"", passphrase: str = PASSPHRASE, **more: str) -> Ended:
+def keys(*arguments: str | Path, **more: Any) -> Ended:
     """Runs `plumveil keys ...`, passphrases in the environment; what it makes is cheap."""
+    return cheaply("keys", *arguments, **more)
+
+
+def consent_command(*arguments: str | Path, **more: Any) -> Ended:
+    """The same for `plumveil consent ...`."""
+    return cheaply("consent", *arguments, **more)
+
+
+def cheaply(
+    command: str, *arguments: str | Path, stdin: bytes = b"", passphrase: str = PASSPHRASE, **more: str
+) -> Ended:
     given = {"PLUMVEIL_PASSPHRASE": passphrase, "PLUMVEIL_EXPORT_PASSPHRASE": EXPORTED, **more}
     strong = container.new_opening
     with mock.patch.object(container, "new_opening", lambda passphrase, _cost: strong(passphrase, CHEAP)):
-        return run("keys", *arguments, stdin=stdin, **given)
+        return run(command, *arguments, stdin=stdin, **given)
 
 
 def error_line(ended: Ended, code: int = 1) -> str:

@@ -20,6 +20,7 @@ from plumveil import wire
 K_ID = bytes(range(32))
 K_CHAIN = bytes(range(64, 96))
 K_CONFIG = bytes(range(96, 128))
+K_CONSENT = bytes(range(32, 64))
 CONSENT_SECRET = bytes(range(128, 160))
 SALT = bytes(range(160, 176))
 TENANT = "clinic"
@@ -43,6 +44,7 @@ NODE = Node(
     k_id=K_ID.hex(),
     k_chain=K_CHAIN.hex(),
     k_config=K_CONFIG.hex(),
+    k_consent=K_CONSENT.hex(),
     policies=(
         Policy(version=1, fields=NARROW, location_ceiling=3),
         Policy(version=2, fields=WIDE, location_ceiling=4),
@@ -56,6 +58,11 @@ NODE = Node(
             expires_s=START_S + 3600,
             purpose="test",
             secret=CONSENT_SECRET.hex(),
+            notice="2026-05",
+            who="J. Doe",
+            issued_s=START_S,
+            policy=1,
+            receipted=True,
         ),
     ),
 )
@@ -117,20 +124,25 @@ def device(**changes: Any) -> dict[int, Any]:
 
 
 def event(code: int = wire.E_CONSENT, argument: int = 0, /, **changes: Any) -> dict[int, Any]:
-    """An event's plaintext map."""
-    return changed({wire.K_TIME: START_S, wire.K_EVENT: code, wire.K_ARGUMENT: argument}, changes)
+    """An event's plaintext map; of a consent in force with its reference."""
+    body: dict[int, Any] = {wire.K_TIME: START_S, wire.K_EVENT: code, wire.K_ARGUMENT: argument}
+    if code == wire.E_CONSENT and argument:
+        body[wire.K_CONSENT] = reference()
+    return changed(body, changes)
 
 
 def changed(body: dict[int, Any], changes: dict[str, Any]) -> dict[int, Any]:
     """`body` with entries set by name, or taken out with None."""
     keys = {"time": wire.K_TIME, "interval": wire.K_INTERVAL, "count": wire.K_COUNT, "fields": wire.K_FIELDS}
     keys |= {"columns": wire.K_COLUMNS, "cell": wire.K_CELL, "consent": wire.K_CONSENT, "health": wire.K_HEALTH}
-    keys |= {"event": wire.K_EVENT, "argument": wire.K_ARGUMENT, "drops": wire.K_DROPS, "extra": 12}
+    keys |= {"event": wire.K_EVENT, "argument": wire.K_ARGUMENT, "drops": wire.K_DROPS}
+    keys |= {"receipt": wire.K_RECEIPT, "extra": 99}
     body = {**body, **{keys[name]: value for name, value in changes.items()}}
     return {key: value for key, value in body.items() if value is not None}
 
 
 BODIES = {wire.READINGS: readings(), wire.LOCATION: location(), wire.DEVICE: device(), wire.EVENTS: event()}
+STREAMS = tuple(BODIES)
 
 
 def sealed(

@@ -23,7 +23,7 @@ from tests.host.command_line import NOW, Ended, run
 PASSPHRASE = "correct horse battery staple"
 CHEAP = Cost(10, 8, 1)
 OTHER = messages.NODE.model_copy(
-    update={"name": "truck", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32}
+    update={"name": "truck", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32, "k_consent": "78" * 32}
 )
 
 
@@ -33,6 +33,7 @@ def key_set(node: Node, last_day: int | None = None) -> KeySet:
         k_id=bytes.fromhex(node.k_id),
         k_chain=bytes.fromhex(node.k_chain),
         k_config=bytes.fromhex(node.k_config),
+        k_consent=bytes.fromhex(node.k_consent),
         epoch0_day=node.epoch0_day,
         last_day=last_day,
     )

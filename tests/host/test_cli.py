@@ -15,6 +15,8 @@ from plumveil import wire
 from tests.host import messages
 from tests.host.command_line import COMMANDS, NOW, OFF_LIMITS, SOUND, as_json, home_in, put, run, run_process
 
+SHOWN = [wire.STREAMS[stream] for stream in messages.STREAMS]
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -123,7 +125,7 @@ def test_a_damaged_key_file(home: Path, command: str, content: str) -> None:
 
 
 def test_a_wrong_key_file_finds_no_pseudonym(home: Path) -> None:
-    own = {"name": "other", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32}
+    own = {"name": "other", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32, "k_consent": "78" * 32}
     other = messages.NODE.model_copy(update=own)
     registry.save(Registry(nodes=(other,)), home.parent / registry.KEY_FILE)
     code, document = as_json("validate", put(home, a=SOUND[0]))
@@ -148,7 +150,7 @@ def test_json_of_decode(home: Path) -> None:
         "rules": {"cose": 1, "range": 1},
     }
     shown = document["messages"]
-    assert [one["stream"] for one in shown] == [*wire.STREAMS, "device", "readings", None]
+    assert [one["stream"] for one in shown] == [*SHOWN, "device", "readings", None]
     assert [one["number"] for one in shown] == [1, 2, 3, 4, 1, 2, 3]
     assert [one["duplicate"] for one in shown] == [False] * 5 + [True, False]
     assert [one["broken_off"] for one in shown] == [False] * 6 + [True]
@@ -189,7 +191,7 @@ def test_standard_input(command: str) -> None:
 
 def test_one_stream_alone(home: Path) -> None:
     put(home, a=b"".join(SOUND), b=OFF_LIMITS)
-    for stream in wire.STREAMS:
+    for stream in SHOWN:
         code, document = as_json("decode", home, "--stream", stream)
         assert {one["stream"] for one in document["messages"]} == {stream}
         # What is not shown counts all the same.

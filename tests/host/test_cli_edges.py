@@ -20,7 +20,6 @@ from tests.host.command_line import (
     OFF_LIMITS,
     PROGRAM,
     SOUND,
-    STREAMS,
     as_json,
     home_in,
     put,
@@ -60,7 +59,7 @@ def test_now_however_far(home: Path, now: str) -> None:
     assert "pseudonym" in ended.out
 
 
-@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("stream", messages.STREAMS)
 def test_findings_tell_no_key_place_reading_or_pseudonym(home: Path, stream: int) -> None:
     """One authentic message of each stream, broken in several ways at once, and one with a changed seal."""
     bodies = {

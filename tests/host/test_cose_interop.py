@@ -23,16 +23,17 @@ from pycose.messages.enc0message import Enc0Message
 from host_tools import derive, keyring, strict_cbor, validate
 from host_tools.envelope import Envelope, parse
 from host_tools.keyring import KeyRing
-from host_tools.registry import ConsentRecord, Node, Policy
+from host_tools.registry import Node, Policy
 from host_tools.validate import Validator
 from plumveil import cose, wire
 from plumveil.crypto import AesCcm
 from plumveil.errors import Malformed
 from tests.host import messages
+from tests.host.consents import consent_record
 
-STREAMS = range(len(wire.STREAMS))
+STREAMS = messages.STREAMS
 NODE_POLICY = nodefiles.policy_map()
-CONSENT = nodefiles.consent_map()
+CONSENT = nodefiles.consent()
 NODE = Node(
     name="van",
     tenant="acme",
@@ -40,17 +41,9 @@ NODE = Node(
     k_id=nodefiles.K_ID.hex(),
     k_chain=nodefiles.K_CHAIN.hex(),
     k_config=nodefiles.K_CONFIG.hex(),
+    k_consent=nodefiles.K_CONSENT.hex(),
     policies=(Policy(version=1, fields=NODE_POLICY[wire.P_FIELDS], location_ceiling=3, health_mask=True),),
-    consents=(
-        ConsentRecord(
-            serial=CONSENT[wire.G_SERIAL],
-            tier=CONSENT[wire.G_TIER],
-            starts_s=CONSENT[wire.G_STARTS_S],
-            expires_s=CONSENT[wire.G_EXPIRES_S],
-            purpose=CONSENT[wire.G_PURPOSE],
-            secret=CONSENT[wire.G_SECRET].hex(),
-        ),
-    ),
+    consents=(consent_record().model_copy(update={"receipted": True}),),
 )
 EPOCH = nodefiles.NOON_S // wire.EPOCH_S - nodefiles.EPOCH0_DAY
 NOW_S = nodefiles.NOON_S + wire.EPOCH_S
@@ -130,7 +123,7 @@ def other_seals(stream: int, counter: int, plain: bytes) -> bytes:
     return bytes(one.encode())
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=wire.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS, ids=[wire.STREAMS[stream] for stream in STREAMS])
 def test_what_the_node_seals_the_other_opens(sealed: list[bytes], stream: int) -> None:
     message = sealed[stream]
     plain = other_opens(message, stream)
@@ -160,7 +153,7 @@ def node_opens(message: bytes, stream: int, external: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("counter", [0, 255, 65_536])
-@pytest.mark.parametrize("stream", STREAMS, ids=wire.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS, ids=[wire.STREAMS[stream] for stream in STREAMS])
 def test_what_the_other_seals_host_and_node_open(stream: int, counter: int) -> None:
     plain = messages.encoder.plaintext(messages.BODIES[stream])
     message = other_seals(stream, counter, plain)
@@ -218,7 +211,7 @@ def damaged(message: bytes) -> list[bytes]:
     return flipped + [message[:size] for size in range(len(message))]
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=wire.STREAMS)
+@pytest.mark.parametrize("stream", STREAMS, ids=[wire.STREAMS[stream] for stream in STREAMS])
 def test_no_damage_gets_as_far_as_a_plaintext(
     sealed: list[bytes], monkeypatch: pytest.MonkeyPatch, stream: int
 ) -> None:

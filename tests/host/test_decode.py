@@ -16,7 +16,7 @@ from plumveil import wire
 from tests.host import messages
 
 RULE_NAMES = {name for name, _ in rules.RULES}
-STREAMS = range(len(wire.STREAMS))
+STREAMS = messages.STREAMS
 
 
 def refused(message: Message) -> bool:

@@ -79,6 +79,7 @@ def test_committed_vectors(case: dict[str, Any]) -> None:
     assert derive.consent_reference(names, "acme", 7).hex() == case["consent_reference"]
     assert [[*pair] for pair in derive.health_mask(names, "acme", START_S).items()] == case["health_mask"]
     assert derive.drops_mask(names, "acme", START_S) == case["drops_mask"]
+    assert derive.receipt_mask(names, "acme", SALT, 45).hex() == case["receipt_mask"]
     key, common_iv = derive.seal_material(step_secret(epoch, stream, step), SALT)
     assert (key.hex(), common_iv.hex()) == (case["key"], case["common_iv"])
 

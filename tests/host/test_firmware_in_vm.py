@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from host_tools.firmware_build import FIRMWARE, WIRE, compile_source
+from host_tools import firmware_source
+from host_tools.firmware_build import compile_source
+from host_tools.firmware_source import FIRMWARE, beside, path_of, short_names
 from host_tools.vm import Vm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,11 +57,20 @@ def expected(path: Path) -> set[str]:
 
 
 def put_tests(vm: Vm) -> None:
-    for folder in ("tests/firmware", "tests/fakes", "tests/vectors"):
+    for folder in ("tests/fakes", "tests/vectors"):
         for path in sorted((ROOT / folder).glob("*.*")):
             vm.put(f"/{folder}/{path.name}", path.read_bytes())
+    for path in sorted(FIRMWARE_TESTS.glob("*.py")):
+        vm.put(f"/tests/firmware/{path.name}", in_short_names(path))
     # The tests name its integers, which the firmware has in it as numbers.
-    vm.put("/lib/plumveil/wire.mpy", compile_source((FIRMWARE / WIRE).read_bytes(), WIRE))
+    for name in map(path_of, firmware_source.SHARED):
+        vm.put(f"/lib/{name.removesuffix('.py')}.mpy", compile_source((FIRMWARE / name).read_bytes(), name))
+
+
+@cache
+def in_short_names(path: Path) -> bytes:
+    """A test as it can run over the compiled firmware."""
+    return beside(path.read_text(encoding="utf-8")).encode()
 
 
 def put_shared(vm: Vm) -> None:
@@ -79,7 +91,8 @@ def run_file(path: Path) -> dict[str, tuple[str, str]]:
         done = vm.loop("turn")
         assert done.ok, done.output + done.error
     lines = [line[1:] for line in done.output.splitlines() if line.startswith("@")]
-    return {name: (outcome, why or "") for name, outcome, why in map(json.loads, lines)}
+    spelt_out = short_names().spelt_out
+    return {spelt_out(name): (outcome, spelt_out(why or "")) for name, outcome, why in map(json.loads, lines)}
 
 
 @pytest.mark.vm

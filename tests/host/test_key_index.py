@@ -61,7 +61,7 @@ def test_days_outside_a_nodes_life_and_the_window_are_not_found(path: Path) -> N
     make(path, rows)
     outside = {**names(rows, FIRST - 2, FIRST - 1), **names(rows, LAST + 1, LAST + 9)}
     assert answers(path, list(outside)) == [[]] * len(outside)
-    assert len(outside) == 4 * (2 + 9 + 9)
+    assert len(outside) == 5 * (2 + 9 + 9)
 
 
 def test_a_stream_may_be_named(path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_pseudonym_with_one_bit_changed_is_not_found(path: Path) -> None:
         for kid in names(rows, FIRST, FIRST)
         for bit in range(64)
     ]
-    assert answers(path, changed) == [[]] * (40 * 64)
+    assert answers(path, changed) == [[]] * (50 * 64)
 
 
 def test_a_pseudonym_of_another_length_is_refused(path: Path) -> None:
@@ -197,7 +197,7 @@ def test_two_files_of_the_same_nodes_have_nothing_in_common(tmp_path: Path) -> N
         entries = {int(entry) for table in entries_of(tmp_path / name).values() for entry in table}
         assert not seen & entries
         seen |= entries
-    assert len(seen) == 2 * 500 * 20
+    assert len(seen) == 2 * 500 * 25
 
 
 def test_another_key_opens_nothing_and_finds_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

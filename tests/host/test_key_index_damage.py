@@ -106,9 +106,9 @@ def test_other_files_are_no_index(path: Path) -> None:
 
 
 def test_an_index_of_another_version_is_stale(small: tuple[Path, Rows], path: Path) -> None:
-    path.write_bytes(b"PLVINDEX\x02\x00" + small[0].read_bytes()[10:])
+    path.write_bytes(b"PLVINDEX\x03\x00" + small[0].read_bytes()[10:])
     path.chmod(0o600)
-    with pytest.raises(IndexStale, match="version 2, this is 1"):
+    with pytest.raises(IndexStale, match="version 3, this is 2"):
         opened(path)
 
 

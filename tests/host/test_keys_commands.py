@@ -187,7 +187,9 @@ def test_rekey_into_a_file(path: Path) -> None:
 
 def test_a_plain_key_file_is_taken_in(tmp_path: Path) -> None:
     node = messages.NODE.model_copy(update={"tenant": "acme"})
-    other = node.model_copy(update={"name": "n~1", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32})
+    other = node.model_copy(
+        update={"name": "n~1", "k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32, "k_consent": "78" * 32}
+    )
     plain = tmp_path / "keys.json"
     registry.save(registry.Registry(nodes=(node, messages.NODE.model_copy(update=_keys("78", "x")), other)), plain)
     path = make(tmp_path, entry("there"))
@@ -202,7 +204,13 @@ def test_a_plain_key_file_is_taken_in(tmp_path: Path) -> None:
 
 
 def _keys(byte: str, name: str) -> dict[str, str]:
-    return {"name": name, "k_id": byte * 32, "k_chain": "9a" + byte * 31, "k_config": "bc" + byte * 31}
+    return {
+        "name": name,
+        "k_id": byte * 32,
+        "k_chain": "9a" + byte * 31,
+        "k_config": "bc" + byte * 31,
+        "k_consent": "de" + byte * 31,
+    }
 
 
 def test_what_cannot_be_imported(path: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from host_tools import node_link
 from host_tools.errors import PlumveilError
+from host_tools.firmware_source import beside
 from host_tools.keys import enrol, retire, when
 from host_tools.keys.delivery import OverLine
 from host_tools.keys.entries import ACTIVE, RETIRED, Entry
@@ -95,9 +96,11 @@ def test_enrolled_over_the_line(store: Keystore, raw_paste: bool) -> None:
         # Once to free the RAM, once to start with the new keys.
         assert board.resets == 2
         loaded = board.run(
-            "from plumveil import service, keystate\n"
-            "state = keystate.KeyState(service.open_vault().load(keystate.generation_of))\n"
-            "print(state.tenant, state.epoch0_day, state.epoch, state.generation)"
+            beside(
+                "from plumveil import service, keystate\n"
+                "state = keystate.KeyState(service.open_vault().load(keystate.generation_of))\n"
+                "print(state.tenant, state.epoch0_day, state.epoch, state.generation)"
+            )
         )
     assert loaded.output.split() == [keystores.TENANT, str(DAY), "0", "1"]
     assert body_of(area) == slot_of(entry)
@@ -250,7 +253,7 @@ def test_retired_over_the_line(store: Keystore, board: Board) -> None:
     gone = store.get("trailer 9")
     assert (gone.state, gone.keys, gone.k_config, gone.board_hash) == (RETIRED, None, None, None)
     held = keystores.secrets_in(store.path, keystores.PASSPHRASE)
-    assert not {entry.keys.k_id, entry.keys.k_chain, entry.k_config} & held
+    assert not {entry.keys.k_id, entry.keys.k_chain, entry.keys.k_consent, entry.k_config} & held
     assert "trailer 9" not in [node.name for node in store.registry().nodes]
     # The board is free for a new life.
     enrolled(store, board, "trailer 10")

@@ -118,7 +118,7 @@ def test_a_file_is_no_serial_port(tmp_path: Path) -> None:
 
 def test_a_port_where_nobody_answers(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     enter = SerialTransport.enter_raw_repl
-    monkeypatch.setattr(SerialTransport, "enter_raw_repl", lambda self, soft_reset: enter(self, soft_reset, 0.5))
+    monkeypatch.setattr(SerialTransport, "enter_raw_repl", lambda self, soft_reset, **_: enter(self, soft_reset, 0.5))
     master, slave = os.openpty()
     began_s = time.monotonic()
     try:
@@ -146,5 +146,5 @@ def test_the_keys_go_over_the_line_once_and_the_node_starts_anew(store: Keystore
     assert entry.keys is not None
     # K_chain never reaches it in any form.
     assert entry.keys.k_chain not in binascii.a2b_base64(
-        board.codes[1].partition("a2b_base64('")[2].partition("'")[0]
+        board.codes[1].partition("a2b_base64(b'")[2].partition("'")[0]
     )

@@ -40,7 +40,7 @@ def rotated(path: Path, *, end_technicians: bool = False) -> None:
 def refused(path: Path, count: int) -> None:
     before = path.read_bytes()
     with pytest.raises(
-        PlumveilError, match=f"since the last rotation: {count}; what they enrolled, expired ones too"
+        PlumveilError, match=f"since the last rotation: {count}; what they enrolled or granted, expired ones too"
     ):
         rotated(path)
     assert path.read_bytes() == before

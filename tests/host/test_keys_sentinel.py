@@ -25,7 +25,18 @@ from host_tools.keys.entries import KeySet
 from tests.fakes.raw_repl import Board
 from tests.host import keystores
 from tests.host.command_line import PROGRAM, Ended, surroundings
-from tests.host.keystores import DAY, EXPORTED, NAMES, NOW_S, PASSPHRASE, RENEWED, SHARE_ARGUMENTS, make, secret
+from tests.host.keystores import (
+    DAY,
+    EXPORTED,
+    NAMES,
+    NOW_S,
+    PASSPHRASE,
+    RENEWED,
+    SHARE_ARGUMENTS,
+    key_set,
+    make,
+    secret,
+)
 
 pytestmark = pytest.mark.vm
 
@@ -80,10 +91,10 @@ class Watch:
         self.secrets: dict[str, bytes] = {f"passphrase {n}": text.encode() for n, text in enumerate((*TEXTS, WRONG))}
         self.secrets["hardware id"] = MAC
         for name in (*NAMES, "drawn 0", "drawn 1", "drawn 2"):
-            for kind in ("id", "chain", "config", "consent 77"):
+            for kind in ("id", "chain", "config", "consent key", "consent 77"):
                 self.secrets[f"{name} {kind}"] = secret(name, kind)
 
-    def run(self, *arguments: str | Path, code: int = 0, **more: Any) -> Ended:
+    def run(self, *arguments: str | Path, code: int = 0, command: str = "keys", **more: Any) -> Ended:
         raised: list[BaseException] = []
         make_error = PlumveilError.__init__
 
@@ -92,7 +103,7 @@ class Watch:
             raised.append(error)
 
         with mock.patch.object(PlumveilError, "__init__", noted), watching():
-            ended = keystores.keys(*arguments, PLUMVEIL_NEW_PASSPHRASE=RENEWED, **more)
+            ended = keystores.cheaply(command, *arguments, PLUMVEIL_NEW_PASSPHRASE=RENEWED, **more)
         assert ended.code == code, ended
         name = " ".join(map(str, arguments[:1]))
         self.seen += [(f"{name} output", ended.out.encode()), (f"{name} error", ended.err.encode())]
@@ -144,7 +155,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
 
     def draw() -> KeySet:
         name = f"drawn {next(drawn)}"
-        return KeySet(secret(name, "id"), secret(name, "chain"), secret(name, "config"), DAY)
+        return key_set(name, DAY)
 
     monkeypatch.setattr(enrol, "_draw", draw)
     monkeypatch.setattr(node_link, "RUN_TIMEOUT_S", 1.0)
@@ -181,6 +192,7 @@ def test_all_that_succeeds(watch: Watch, tmp_path: Path) -> None:
         watch.run("resolve", "00" * 8, *at, code=1)
         watch.run("retire", "first", "--port", board.port, "--receipt", "receipt", *at, stdin=b"first\ndestroy\n")
         watch.run("receipt", "receipt", *at)
+    consented(watch, path, tmp_path)
     watch.also_in(path, PASSPHRASE)
     watch.run("rotate", "--end-technicians", *at)
     watch.also_in(path, RENEWED)
@@ -188,6 +200,24 @@ def test_all_that_succeeds(watch: Watch, tmp_path: Path) -> None:
     # Every one of them was there to be found.
     assert len(watch.secrets) > 40
     assert (tmp_path / "second.slot").read_bytes().find(secret("drawn 2", "id")) > 0
+
+
+def consented(watch: Watch, path: Path, folder: Path) -> None:
+    """The `consent` commands, whose secrets are drawn by them."""
+    at = ("--node", NAMES[0], "--keystore", path)
+    given = ("--tier", "area", "--purpose", "x", "--notice", "1", "--until", "2026-08-01", *at)
+    watch.run("issue", *given, "--by", "y", "--out", folder / "granted.slot", command="consent")
+    with keystores.opened(path) as store:
+        watch.secrets["drawn consent"] = bytes.fromhex(store.get(NAMES[0]).consents[-1].secret)
+    watch.run("delegate", *given, "--person", "y", "--out", folder / "laptop", command="consent")
+    watch.also_in(folder / "laptop", EXPORTED)
+    with keystores.opened(folder / "laptop", EXPORTED) as laptop:
+        watch.secrets["delegated"] = laptop.get(NAMES[0]).delegations[0].key
+    watch.run("list", "--json", *at, command="consent")
+    watch.run("revoke", *at, "--out", folder / "messages", command="consent")
+    watch.run("void", "1", *at, "--out", folder / "messages", command="consent")
+    for file in (folder / "messages").rglob("*"):
+        watch.seen += [("message", file.read_bytes())] if file.is_file() else []
 
 
 def telling(marks: list[bytes]) -> str:

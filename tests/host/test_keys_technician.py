@@ -77,7 +77,7 @@ def test_a_technician_keeps_nothing_that_opens_what_he_enrolled(technician: Path
     held = keystores.secrets_in(technician, EXPORTED)
     assert keys.k_config in held
     raw = b"".join(path.read_bytes() for path in technician.parent.iterdir())
-    for one in (keys.k_id, keys.k_chain):
+    for one in (keys.k_id, keys.k_chain, keys.k_consent):
         assert one not in held
         assert one not in raw
         assert one.hex().encode() not in raw

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from host_tools.errors import PlumveilError, UsageError
@@ -187,12 +188,17 @@ def test_a_chunk_of_an_earlier_state_or_another_place_is_refused(tmp_path: Path)
     refused(path, bytes(swapped))
 
 
-def test_a_keystore_of_a_later_version_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(meta, "VERSION", 2)
-        with opened(path, write=True) as store:
+@pytest.mark.parametrize(("step", "which"), [(1, "a later"), (-1, "an earlier")])
+def test_a_keystore_of_another_version_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: int, which: str
+) -> None:
+    # Another version's content need not be one that this one could read.
+    other = cbor2.dumps({"version": meta.VERSION + step})
+    with opened(path, write=True) as store, monkeypatch.context() as patch:
+        patch.setattr(meta, "encode", lambda _: other)
+        with pytest.raises(PlumveilError, match=f"was written by {which} version of Plumveil"):
             store.save()
-    with pytest.raises(PlumveilError, match="was written by a later version of Plumveil"):
+    with pytest.raises(PlumveilError, match=f"was written by {which} version of Plumveil"):
         opened(path)
 
 
@@ -234,7 +240,7 @@ def test_no_key_and_nonce_twice(path: Path, tmp_path: Path, monkeypatch: pytest.
 def test_nothing_of_it_can_be_read_in_the_file(path: Path) -> None:
     data = path.read_bytes()
     for name in NAMES:
-        for kind in ("id", "chain", "config", "consent 77"):
+        for kind in ("id", "chain", "config", "consent key", "consent 77"):
             assert keystores.secret(name, kind) not in data
             assert keystores.secret(name, kind).hex().encode() not in data
         assert name.encode() not in data

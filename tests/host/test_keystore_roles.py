@@ -49,7 +49,7 @@ def test_the_attempts_succeed_with_the_controllers_file(controller: Path) -> Non
     held = keystores.secrets_in(controller, PASSPHRASE)
     # One node's location is enough, and costs enough.
     sent = [message for message in MESSAGES if message.stream != wire.LOCATION or message.name == NAMES[0]]
-    own = {secret(NAMES[0], kind) for kind in ("id", "chain", "consent 77")}
+    own = {secret(NAMES[0], kind) for kind in ("id", "chain", "consent key", "consent 77")}
     assert own < held
     assert opened_by(own, [m for m in sent if m.name == NAMES[0]]) == places(m for m in sent if m.name == NAMES[0])
     sealed = [message for message in MESSAGES if message.stream != wire.LOCATION]
@@ -137,7 +137,9 @@ def test_no_row_of_a_processor_follows_from_another(processor: Path) -> None:
                 assert not others & set(itertools.islice(follow(key), 1, None)), place
     # The same search, from what a controller has, finds them.
     every = {key for keys in secrets.values() for key in keys}
-    found = {made for kind in ("id", "chain", "consent 77") for made in follow(secret(NAMES[0], kind))} & every
+    found = {
+        made for kind in ("id", "chain", "consent key", "consent 77") for made in follow(secret(NAMES[0], kind))
+    } & every
     mine = {key for place, keys in secrets.items() for key in keys if place[0] == NAMES[0]}
     assert found == mine
     assert len(mine) == 12
@@ -159,7 +161,7 @@ def test_no_name_purpose_or_number_of_anything_is_in_it(role: str, processor: Pa
         marks = [
             name.encode(),
             secret(name, "board")[:16],
-            *(secret(name, kind) for kind in ("id", "chain", "config")),
+            *(secret(name, kind) for kind in ("id", "chain", "config", "consent key")),
         ]
         for mark in (*marks, secret(name, "consent 77")):
             assert mark not in whole
@@ -203,7 +205,7 @@ def test_a_retired_nodes_keys_are_handed_to_nobody(tmp_path: Path) -> None:
     for role in ("technician", "processor", "controller"):
         share = SHARE if role == "processor" else None
         held = keystores.secrets_in(hand_out(path, role, share), EXPORTED)
-        assert not {secret(NAMES[0], kind) for kind in ("id", "chain", "config")} & held
+        assert not {secret(NAMES[0], kind) for kind in ("id", "chain", "config", "consent key")} & held
     with opened(tmp_path / "processor.keystore", EXPORTED) as store:
         assert len(store.table().rows) == len(SHARE.streams) * 2
 

@@ -30,13 +30,17 @@ class Clock:
         return self._at - before
 
 
+def drawn(day: int) -> KeySet:
+    return KeySet(os.urandom(32), os.urandom(32), os.urandom(32), os.urandom(32), day)
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(when, "now_s", lambda: NOW_S)
     path = make(tmp_path, entry("first"))
     with opened(path, write=True) as store:
         for n in range(NODES - 1):
-            secrets = KeySet(os.urandom(32), os.urandom(32), os.urandom(32), DAY - 20)
+            secrets = drawn(DAY - 20)
             store.add(entry(f"node-{n:06}", keys=secrets, k_config=secrets.k_config, consents=()))
         store.save()
     clock = Clock()
@@ -58,7 +62,7 @@ def test_a_hundred_thousand_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_a_processors_table_of_many_rows(tmp_path: Path) -> None:
-    secrets = (KeySet(os.urandom(32), os.urandom(32), os.urandom(32), DAY) for _ in range(5000))
+    secrets = (drawn(DAY) for _ in range(5000))
     path = make(tmp_path, *(entry(f"n{n}", keys=one, consents=()) for n, one in enumerate(secrets)))
     out = keystores.hand_out(path, "processor", Share((0, 2, 3), DAY, DAY + 1))
     with opened(out, keystores.EXPORTED) as store:

@@ -31,6 +31,7 @@ OTHER = NODE.model_copy(
         "k_id": "a1" * 32,
         "k_chain": "b2" * 32,
         "k_config": "c3" * 32,
+        "k_consent": "d4" * 32,
         "epoch0_day": DAY - 1,
         "consents": (),
     }
@@ -50,7 +51,7 @@ def processor(given: ProcessorTable) -> Validator:
 def test_the_processor_opens_what_it_was_given_for() -> None:
     one = processor(table())
     controller = messages.validator()
-    for stream in sorted(ALL):
+    for stream in messages.STREAMS:
         mine, theirs = one.check(sealed(stream)), controller.check(sealed(stream))
         assert mine.findings == theirs.findings == []
         assert mine.keys is not None
@@ -70,7 +71,7 @@ def test_whose_it_was_is_not_known() -> None:
     assert (message.content.serial, message.content.consent) == (None, messages.reference())
 
 
-@pytest.mark.parametrize("stream", sorted(ALL))
+@pytest.mark.parametrize("stream", messages.STREAMS)
 def test_other_streams_and_days_stay_shut(stream: int) -> None:
     less = processor(table(streams=ALL - {stream}))
     assert only(less.check(sealed(stream))).rule == rules.PSEUDONYM
@@ -133,7 +134,7 @@ def test_nothing_is_the_same_in_two_epochs() -> None:
     """No serial, reference, key or time by which one day's rows of a node could be told from another node's."""
     days = range(DAY - 1, DAY + 2)
     by_day = [[row.model_dump(mode="json") for row in table(LASTING, days=(day, day)).rows] for day in days]
-    assert [len(rows) for rows in by_day] == [4, 4, 4]
+    assert [len(rows) for rows in by_day] == [5, 5, 5]
     assert all(row["consents"] for rows in by_day for row in rows if row["stream"] == wire.LOCATION)
     # A day's end is the next one's start.
     edges = {str(day * wire.EPOCH_S) for day in range(DAY - 1, DAY + 3)}
@@ -156,15 +157,15 @@ def test_a_consents_term_is_cut_to_the_day() -> None:
 
 def test_what_the_table_was_made_from_is_not_in_it() -> None:
     text = table(LASTING, OTHER, days=(DAY - 1, DAY + 1)).model_dump_json()
-    told = [NODE.name, OTHER.name, LONG.purpose, f'"{LONG.serial}"', str(LONG.starts_s - 500)]
+    told = [NODE.name, OTHER.name, LONG.purpose, LONG.who, LONG.notice, f'"{LONG.serial}"', str(LONG.starts_s - 500)]
     secrets = [LONG.secret]
     for node in (NODE, OTHER):
         names, chain = derive.Chain(bytes.fromhex(node.k_id)), derive.Chain(bytes.fromhex(node.k_chain))
-        secrets.append(node.k_config)
+        secrets += [node.k_config, node.k_consent]
         # Every D and C, of the epochs given as of those before and after.
         secrets += [one.at(epoch).hex() for one in (names, chain) for epoch in range(EPOCH + 5)]
         # Of each stream the day's first step, from which only that day's follow.
-    assert not [secret for secret in told[:3] + secrets if secret in text]
+    assert not [secret for secret in told[:5] + secrets if secret in text]
     assert '"serial"' not in text
     assert '"purpose"' not in text
 
@@ -221,7 +222,7 @@ def test_no_nodes_no_days_and_two_tenants_are_errors_of_usage(nodes: tuple[Node,
 DAMAGE: list[tuple[tuple[str | int, ...], Any]] = [
     (("rows", 0, "kid"), "00" * 7),
     (("rows", 0, "secret"), "zz" * 32),
-    (("rows", 0, "stream"), 4),
+    (("rows", 0, "stream"), 5),
     (("rows", 0, "day"), -1),
     (("rows", 0, "policies"), [99]),
     (("rows", 0, "policies"), [-1]),

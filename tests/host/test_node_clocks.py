@@ -16,19 +16,21 @@ from host_tools import rules
 from host_tools.content import Event
 from host_tools.keyring import KeyRing, TableRing
 from host_tools.keytable import make_table
-from host_tools.registry import ConsentRecord, Node, Policy
+from host_tools.registry import Node, Policy
 from host_tools.validate import Message, Validator
 from plumveil import wire
 from plumveil.config import Config
+from plumveil.consent import Consent
 from plumveil.drops import Drops
+from plumveil.held import HeldCell
 from plumveil.pseudonym import Pseudonyms
 from plumveil.service import build_pipeline
+from tests.host.consents import consent_record
 
 NOON_S: int = nodefiles.NOON_S
 DAY_S = wire.EPOCH_S
 WRONG_DAYS = 30
 POLICY: dict[int, Any] = nodefiles.policy_map()
-CONSENT: dict[int, Any] = nodefiles.consent_map()
 NODE = Node(
     name="node",
     tenant="acme",
@@ -36,6 +38,7 @@ NODE = Node(
     k_id=nodefiles.K_ID.hex(),
     k_chain=nodefiles.K_CHAIN.hex(),
     k_config=nodefiles.K_CONFIG.hex(),
+    k_consent=nodefiles.K_CONSENT.hex(),
     policies=(
         Policy(
             version=POLICY[wire.P_VERSION],
@@ -44,16 +47,7 @@ NODE = Node(
             health_mask=True,
         ),
     ),
-    consents=(
-        ConsentRecord(
-            serial=CONSENT[wire.G_SERIAL],
-            tier=CONSENT[wire.G_TIER],
-            starts_s=CONSENT[wire.G_STARTS_S],
-            expires_s=CONSENT[wire.G_EXPIRES_S],
-            purpose=CONSENT[wire.G_PURPOSE],
-            secret=CONSENT[wire.G_SECRET].hex(),
-        ),
-    ),
+    consents=(consent_record(),),
 )
 
 
@@ -83,10 +77,12 @@ class Life:
 
     def boot(self) -> None:
         self._boots += 1
-        config = Config(nodefiles.config_bytes(nodefiles.config_map(CONSENT)), nodefiles.K_CONFIG)
+        config = Config(nodefiles.config_bytes(nodefiles.config_map()), nodefiles.K_CONFIG)
         keys = nodefiles.key_chain(bytes([self._boots]) * 32)
         names = Pseudonyms(keys, config.policy.mask_health)
-        self._pipeline = build_pipeline(keys, names, config, self.store, Drops())
+        keys._state.grant = nodefiles.consent()
+        consent, held = Consent(keys._state, config.policy), HeldCell(wire.FILE_CELL)
+        self._pipeline = build_pipeline(keys, names, consent, held, config, self.store, Drops())
 
     def hour(self, t_s: int) -> None:
         """An hour from t_s on: readings, a position, health, all sealed at its end."""
@@ -138,12 +134,16 @@ def test_a_clock_set_forward_and_back_costs_epochs_and_no_message() -> None:
     invalid = [n for n, message in enumerate(verdicts) if not message.valid]
     assert invalid == list(range(len(before), len(before) + len(wrong)))
     rest = verdicts[len(before) + len(wrong) :]
-    assert {message.epochs_ahead for message in rest} == {WRONG_DAYS}
+    # The epoch of the wrong day is that day's alone, and burned with those before it.
+    assert {message.epochs_ahead for message in rest} == {WRONG_DAYS + 1}
     assert streams(rest) == set(range(4))
     events = [message.content for message in rest if isinstance(message.content, Event)]
     # When the clock was found to be wrong, and again after the boot.
-    assert [event.argument for event in events if event.event == wire.E_EPOCHS_AHEAD] == [WRONG_DAYS, WRONG_DAYS]
-    # Once that day has come, nothing tells the wrong ones from others; both ways under one pseudonym are in order.
+    assert [event.argument for event in events if event.event == wire.E_EPOCHS_AHEAD] == [
+        WRONG_DAYS + 1,
+        WRONG_DAYS + 1,
+    ]
+    # Once that day has come, nothing tells the wrong ones from others.
     later = judged(before + wrong + after, NOON_S + 2 * WRONG_DAYS * DAY_S)
     assert [message.findings for message in later] == [[] for _ in later]
     kids = Counter(message.keys.kid for message in later[len(before) :] if message.keys)

@@ -22,7 +22,7 @@ from plumveil.keystate import generation_of
 from plumveil.vault import Vault
 
 Patch = pytest.MonkeyPatch
-_SEAL, _COMMIT, _ADVANCE = KeyChain.seal, KeyChain._commit, KeyChain.advance
+_SEAL, _COMMIT, _ADVANCE = KeyChain.seal, KeyChain.commit, KeyChain.advance
 _LOAD, _WRITE, _ERASE_OTHERS = Vault.load, Vault.commit, Vault._erase_others
 
 
@@ -99,7 +99,7 @@ def after_use(patch: Patch) -> None:
         self._used = True
         return given
 
-    patch.setattr(KeyChain, "_commit", commit)
+    patch.setattr(KeyChain, "commit", commit)
     patch.setattr(KeyChain, "seal", seal)
 
 
@@ -112,10 +112,10 @@ def zero_at_commit(patch: Patch) -> None:
 
     def seal(self: Any, stream: int, consent_secret: bytes = b"") -> Any:
         if self._next[stream] >= self._state.counters[stream]:
-            self._commit()
+            self.commit()
         return _SEAL(self, stream, consent_secret)
 
-    patch.setattr(KeyChain, "_commit", commit)
+    patch.setattr(KeyChain, "commit", commit)
     patch.setattr(KeyChain, "seal", seal)
 
 
@@ -128,7 +128,7 @@ def failure_forgotten(patch: Patch) -> None:
         finally:
             self._durable = True
 
-    patch.setattr(KeyChain, "_commit", commit)
+    patch.setattr(KeyChain, "commit", commit)
 
 
 def failure_not_seen(patch: Patch) -> None:
@@ -150,7 +150,7 @@ def epochs_run_back(patch: Patch) -> None:
         if kept and self.epoch_at(t_s) < state.epoch:
             state.epoch, state.step, state.streams, state.chain, state.names = kept
             self._next = [0] * len(wire.STREAMS)
-            self._commit()
+            self.commit()
         else:
             _ADVANCE(self, t_s)
         past[state.epoch, state.step] = (state.epoch, state.step, list(state.streams), state.chain, state.names)

@@ -8,12 +8,13 @@ import pytest
 
 from host_tools.broker import EmbeddedBroker
 from host_tools.errors import PlumveilError
+from host_tools.firmware_source import beside
 from host_tools.keyring import KeyRing, TableRing
 from host_tools.keytable import make_table
 from host_tools.privacy import features, observe, study
 from host_tools.privacy.fleet import BROWN_OUT, START_DAY, WATCHDOG, Boot, NodePlan, make_fleet
-from host_tools.privacy.life import SSID, Trace, live
-from host_tools.provision import Network, Provisioned
+from host_tools.privacy.life import SSID, Enrolled, Trace, live
+from host_tools.provision import Network
 from host_tools.registry import Node
 from plumveil import wire
 
@@ -22,13 +23,13 @@ SETTINGS = study.Settings(nodes=1, epochs=1, seed=3, health_mask=True)
 MIDNIGHT_S = START_DAY * wire.EPOCH_S
 END_S = MIDNIGHT_S + 16 * 3600
 RSSI_DBM = (-48, -81, -63)
-FAILS_ONCE = """
+FAILS_ONCE = beside("""
 _tick = app.pipeline.tick
 def _fails(t_s):
     app.pipeline.tick = _tick
     raise ValueError
 app.pipeline.tick = _fails
-"""
+""")
 
 
 def boot(number: int, start_s: int, end_s: int, cause: int) -> Boot:
@@ -50,7 +51,7 @@ def plan() -> NodePlan:
     return replace(any_node, boots=boots, outages=outages, drift_ppb=50_000)
 
 
-def enrolled(network: Network) -> Provisioned:
+def enrolled(network: Network) -> Enrolled:
     (node,) = study.enrolled([plan()], network, SETTINGS)
     return node
 
@@ -60,7 +61,8 @@ def lived() -> tuple[Trace, Node, int]:
     with EmbeddedBroker(tls=False) as broker:
         network = Network(broker.host, broker.port, None, SSID, "key")
         node = enrolled(network)
-        return live(plan(), study.board(), node, network, 3, lambda: hours.append(1)), node.record, len(hours)
+        trace = live(plan(), study.board(), node, network, 3, lambda: hours.append(1))
+        return trace, node.files.record, len(hours)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,7 @@ def life() -> tuple[Trace, Node, int]:
 def observations(life: tuple[Trace, Node, int]) -> tuple[observe.Observation, observe.Observation]:
     """What a processor sees of the day, and what the controller does."""
     trace, record, _ = life
-    ring = TableRing(make_table([record], range(4), START_DAY - 1, START_DAY))
+    ring = TableRing(make_table([record], range(len(wire.STREAMS)), START_DAY - 1, START_DAY))
     (seen,) = observe.observe([trace], [record], ring, range(START_DAY, START_DAY + 1))
     (bare,) = observe.unmasked([seen], KeyRing([record], END_S))
     return seen, bare

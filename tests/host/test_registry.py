@@ -97,6 +97,8 @@ DAMAGE = [
     (("nodes", 0, "k_chain"), K_ID.hex(), "nodes.0"),
     (("nodes", 0, "k_config"), K_CHAIN.hex(), "nodes.0"),
     (("nodes", 0, "k_config"), None, "nodes.0.k_config"),
+    (("nodes", 0, "k_consent"), K_CHAIN.hex(), "nodes.0"),
+    (("nodes", 0, "k_consent"), None, "nodes.0.k_consent"),
     (("nodes", 0, "policies", 0, "health_mask"), 2, "nodes.0.policies.0.health_mask"),
     (("nodes", 0, "consents", 0, "secret"), "00" * 31, "nodes.0.consents.0.secret"),
     (("nodes", 0, "consents", 0, "secret"), None, "nodes.0.consents.0.secret"),
@@ -115,6 +117,9 @@ DAMAGE = [
     (("nodes", 0, "consents", 0, "tier"), 0, "nodes.0.consents.0.tier"),
     (("nodes", 0, "consents", 0, "expires_s"), 2**63, "nodes.0.consents.0.expires_s"),
     (("nodes", 0, "consents", 0, "purpose"), "", "nodes.0.consents.0.purpose"),
+    (("nodes", 0, "consents", 0, "who"), None, "nodes.0.consents.0.who"),
+    (("nodes", 0, "consents", 0, "policy"), 65536, "nodes.0.consents.0.policy"),
+    (("nodes", 0, "consents", 0, "delegation"), -1, "nodes.0.consents.0.delegation"),
     (("nodes", 0, SECRET), 1, "nodes.0"),
     (("nodes", 0, "policies", 0, "fields", SECRET), 1, "nodes.0.policies.0.fields"),
 ]
@@ -148,10 +153,14 @@ def _twice(at: str, **change: object) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("twice", "what"),
     [
-        (_twice("nodes", k_id="12" * 32, k_chain="34" * 32, k_config="56" * 32), "node names repeat"),
+        (
+            _twice("nodes", k_id="12" * 32, k_chain="34" * 32, k_config="56" * 32, k_consent="78" * 32),
+            "node names repeat",
+        ),
         (_twice("nodes", name="other", k_chain="34" * 32, k_config="56" * 32), "id secrets repeat"),
         (_twice("nodes", name="other", k_id="12" * 32, k_config="56" * 32), "chain secrets repeat"),
         (_twice("nodes", name="other", k_id="12" * 32, k_chain="34" * 32), "configuration secrets repeat"),
+        (_twice("nodes", name="other", k_id="12" * 32, k_chain="34" * 32, k_config="56" * 32), "consent keys repeat"),
         (_twice("policies"), "policy versions repeat"),
         (_twice("consents", secret="78" * 32), "consent serials repeat"),
         (_twice("consents", serial=77), "consent secrets repeat"),

@@ -61,9 +61,9 @@ def test_looking_ahead_waits_for_a_stranger_and_is_done_once(monkeypatch: pytest
     ring = keyring.KeyRing(messages.REGISTRY, NOW_S)
     assert all(ring.find(name) for name in known)
     # Those of all streams, and one again when a stream's keys are made.
-    assert len(set(made)) == 4 * len(known)
+    assert len(set(made)) == 5 * len(known)
     assert ring.find(bytes(8)) is None
-    assert len(set(made)) == 4 * (len(known) + MAX)
+    assert len(set(made)) == 5 * (len(known) + MAX)
     made.clear()
     assert ring.find(bytes(range(8))) is None
     assert made == []
@@ -107,9 +107,8 @@ def test_of_many_consents_those_of_the_day_then_the_nearest_are_tried() -> None:
     def consent(serial: int, day: int) -> ConsentRecord:
         start_s = day * wire.EPOCH_S
         secret = serial.to_bytes(32, "big").hex()
-        return ConsentRecord(
-            serial=serial, tier=3, starts_s=start_s, expires_s=start_s + wire.EPOCH_S, purpose="x", secret=secret
-        )
+        times = {"starts_s": start_s, "expires_s": start_s + wire.EPOCH_S, "issued_s": start_s}
+        return NODE.consents[0].model_copy(update={"serial": serial, "secret": secret, **times})
 
     # One a day for years, in no order.
     days = [messages.EPOCH0_DAY + 3 + offset * (-1) ** offset for offset in range(300)]
@@ -164,7 +163,9 @@ def test_times_are_in_order_among_messages_equally_far_ahead() -> None:
 
 
 def test_a_node_with_new_secrets_is_in_the_ring_once_for_each() -> None:
-    again = NODE.model_copy(update={"k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32})
+    again = NODE.model_copy(
+        update={"k_id": "12" * 32, "k_chain": "34" * 32, "k_config": "56" * 32, "k_consent": "78" * 32}
+    )
     ring = keyring.KeyRing([NODE, again], NOW_S)
     names = derive.Chain(bytes.fromhex(again.k_id)).at(EPOCH)
     for name in (kid(EPOCH), derive.pseudonym(names, messages.TENANT, wire.DEVICE)):

@@ -84,7 +84,8 @@ def test_sentences_are_1_hz_rmc_and_gga_with_right_checksums(nmea: NmeaLog) -> N
         match = SENTENCE.fullmatch(line)
         good += match is not None and reduce(xor, match[1]) == int(match[2], 16)
         assert len(line) <= 80
-    assert 200 < 2 * 86400 - good < 500
+    expected = 2 * 86400 * receiver.CORRUPTED_PER_MILLION / 1e6
+    assert 0.8 * expected < 2 * 86400 - good < 1.2 * expected
 
 
 def test_the_user_log_reader_finds_the_same_track(nmea: NmeaLog) -> None:

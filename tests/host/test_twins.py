@@ -11,10 +11,11 @@ import nodefiles  # type: ignore[import-not-found]
 import pytest
 
 from host_tools import cells
-from plumveil import wire
+from plumveil import scatter, wire
 from tests.vectors.make_core import locate
 
-PAIRS = 1000
+PAIRS = 5000  # of each of two kinds
+PAIRS_QUICK = 200
 DUE = 6
 TIER = 3
 
@@ -33,10 +34,10 @@ class Gps:
         return self._bad
 
 
-def lived(consent: dict[int, Any] | None, gps: Gps, rng: random.Random) -> list[bytes]:
+def lived(consent: dict[int, Any] | None, gps: Gps, rng: random.Random, **policy: int) -> list[bytes]:
     """Every message of a few readings, positions and health reports."""
     Path(wire.FILE_CELL).unlink(missing_ok=True)
-    pipeline, store, _ = nodefiles.pipeline(consent)
+    pipeline, store, _ = nodefiles.pipeline(consent, **policy)
     for n in range(DUE):
         t_s = nodefiles.NOON_S + n * 300
         pipeline.take(t_s, {wire.F_TEMPERATURE: rng.randint(0, 9000), wire.F_HUMIDITY: rng.randint(0, 99000)})
@@ -63,24 +64,45 @@ def own_cell_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(wire, "FILE_CELL", str(tmp_path / "cell.bin"))
 
 
-def test_without_consent_no_input_changes_a_byte() -> None:
+@pytest.mark.parametrize("pairs", [PAIRS_QUICK, pytest.param(PAIRS, marks=pytest.mark.slow)])
+def test_without_consent_no_input_changes_a_byte(pairs: int) -> None:
     rng = random.Random(1)
-    for pair in range(PAIRS):
+    for pair in range(pairs):
         twins = [Gps([anywhere(rng) for _ in range(DUE)], rng.randint(0, 9)) for _ in range(2)]
         one, other = (lived(None, gps, random.Random(pair)) for gps in twins)
         assert one == other
 
 
-def test_with_consent_only_the_cell_changes_a_byte() -> None:
+@pytest.mark.parametrize("pairs", [PAIRS_QUICK, pytest.param(PAIRS, marks=pytest.mark.slow)])
+def test_with_consent_only_the_cell_changes_a_byte(pairs: int) -> None:
     rng = random.Random(2)
     differing = 0
-    for pair in range(PAIRS):
+    for pair in range(pairs):
         way = [cells.box(*locate(*anywhere(rng), TIER)) for _ in range(DUE)]
         twins = [Gps([inside(rng, box) for box in way], rng.randint(0, 9)) for _ in range(2)]
         stranger = Gps([anywhere(rng) for _ in range(DUE)], 0)
+        one, other, third = (lived(nodefiles.consent(TIER), gps, random.Random(pair)) for gps in (*twins, stranger))
+        assert one == other
+        differing += one != third
+    assert differing == pairs
+
+
+@pytest.mark.parametrize("pairs", [PAIRS_QUICK, pytest.param(PAIRS // 5, marks=pytest.mark.slow)])
+def test_moved_positions_change_a_byte_by_their_place_alone(pairs: int) -> None:
+    rng = random.Random(3)
+    differing = 0
+    for pair in range(pairs):
+        way = [cells.box(*locate(*anywhere(rng), scatter.PLACE_TIER)) for _ in range(DUE)]
+        # In the very place, since the held cell holds by what lies around.
+        twins = [
+            Gps([((b.south_e6 + b.north_e6) // 2 + side, (b.west_e6 + b.east_e6) // 2 + side) for b in way], 0)
+            for side in (-9, 9)
+        ]
+        stranger = Gps([anywhere(rng) for _ in range(DUE)], 0)
+        moving = {"P_SCATTER_M": 300, "P_SCATTER_DAY": DUE}
         one, other, third = (
-            lived(nodefiles.consent_map(TIER), gps, random.Random(pair)) for gps in (*twins, stranger)
+            lived(nodefiles.consent(TIER), gps, random.Random(pair), **moving) for gps in (*twins, stranger)
         )
         assert one == other
         differing += one != third
-    assert differing == PAIRS
+    assert differing == pairs

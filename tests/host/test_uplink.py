@@ -81,6 +81,7 @@ def sealed(n: int, epoch: int = 1, stream: int = 0) -> Sealed:
 def clock_that_knows() -> Clock:
     kept = [b""]
     clock = Clock(Ticks(), lambda data=None: kept[0] if data is None else kept.__setitem__(0, data), 0)
+    clock.wait_ms, clock.heard = clock.sleep_ms, lambda call, *arguments: call(*arguments)
     clock.set_by_source()
     return clock
 

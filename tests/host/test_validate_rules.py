@@ -14,7 +14,7 @@ from tests.host import messages
 from tests.host.messages import START_S, broken, device, event, location, only, readings, sealed, verdict
 
 
-@pytest.mark.parametrize("stream", range(len(wire.STREAMS)))
+@pytest.mark.parametrize("stream", messages.STREAMS)
 def test_cbor_of_the_plaintext(stream: int) -> None:
     honest = messages.encoder.plaintext(messages.BODIES[stream])
     body = cbor2.loads(honest)
@@ -106,8 +106,8 @@ BREACHES = [
     (wire.EVENTS, event(wire.E_TEMPERATURE_HIGH, 90), 9, rules.FIELD, "argument"),
     (wire.READINGS, readings({wire.F_HUMIDITY: [90, 92, 93, 94]}), 1, rules.RESOLUTION, "columns: humidity[2]"),
     (wire.LOCATION, location(time=START_S + 301), 1, rules.RESOLUTION, "time"),
-    (wire.EVENTS, event(wire.E_CONSENT, 4), 1, rules.RESOLUTION, "argument"),
-    (wire.EVENTS, event(wire.E_CONSENT, 1), 9, rules.RESOLUTION, "argument"),
+    (wire.EVENTS, event(wire.E_CONSENT, 4, consent=bytes(8)), 1, rules.RESOLUTION, "argument"),
+    (wire.EVENTS, event(wire.E_CONSENT, 1, consent=bytes(8)), 9, rules.RESOLUTION, "argument"),
     (wire.READINGS, readings({wire.F_TEMPERATURE: [0, 1251]}), 1, rules.RANGE, "columns: temperature[1]"),
     (
         wire.READINGS,
@@ -122,7 +122,7 @@ BREACHES = [
     (wire.LOCATION, location(cell=[3, -1, 0]), 1, rules.RANGE, "cell"),
     (wire.DEVICE, device(health={wire.F_RSSI: 1}), 1, rules.RANGE, "health[18]"),
     (wire.EVENTS, event(wire.E_TEMPERATURE_LOW, -551), 1, rules.RANGE, "argument"),
-    (wire.EVENTS, event(wire.E_CONSENT, 5), 1, rules.RANGE, "argument"),
+    (wire.EVENTS, event(wire.E_CONSENT, 5, consent=bytes(8)), 1, rules.RANGE, "argument"),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, 0), 1, rules.RANGE, "argument"),
     (wire.EVENTS, event(wire.E_EPOCHS_AHEAD, wire.EPOCHS_AHEAD_MAX + 1), 1, rules.RANGE, "argument"),
     (wire.LOCATION, location(consent=messages.SERIAL), 1, rules.STRUCTURE, "consent"),
