@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -103,10 +102,3 @@ def desk(folder: Path, **options: Any) -> Iterator[Desk]:
     finally:
         one.vm.close()
         flash.close()
-
-
-def took_s(action: Callable[[], object]) -> float:
-    """How long something took."""
-    started_s = time.monotonic()
-    action()
-    return time.monotonic() - started_s

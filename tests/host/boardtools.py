@@ -60,13 +60,6 @@ def run(board, code):
         return link.exec(code).decode().strip().replace("\r\n", "\n")
 
 
-def took_s(action):
-    """How long an action takes, in seconds."""
-    began_s = time.monotonic()
-    action()
-    return time.monotonic() - began_s
-
-
 def wait_for(condition, seconds=10.0):
     """Waits until a condition holds -> whether it does."""
     until_s = time.monotonic() + seconds

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from host_tools.virtual_board.vm import Cause, End
-from tests.host.board_vms import BANNER, Desk, desk, later, took_s
+from tests.host.board_vms import BANNER, Desk, desk, later
+from tests.host.pace import Pace, took_s
 
 ROOT = Path(__file__).resolve().parents[2]
 SET_RTC = "from machine import RTC\nRTC().memory(b'rtc')\nRTC().datetime((2026, 5, 4, 0, 3, 2, 1, 0))"
@@ -111,7 +112,10 @@ def test_ctrl_c_is_a_byte_for_code_that_wants_it_so(board: Desk) -> None:
 
 
 def test_deep_sleep_takes_its_time_and_is_deaf(board: Desk) -> None:
-    assert 0.5 <= took_s(lambda: board.last("import machine; machine.deepsleep(500)", board.vm.interrupt, 0.1)) < 2
+    with Pace() as pace:
+        board.last("import machine; machine.deepsleep(500)", board.vm.interrupt, 0.1)
+    assert pace.took_s >= 0.5
+    assert pace.under(2), pace
 
 
 def test_power_on_clears_the_clock_and_its_memory(board: Desk) -> None:
@@ -140,15 +144,17 @@ def test_a_fed_watchdog_does_not_bite_until_feeding_ends(board: Desk) -> None:
         "import machine, time\nw = machine.WDT(timeout=500)\nfor n in range(5):\n time.sleep(0.3); w.feed()\nprint(n)"
     )
     assert board.run(code) == "4\n"
-    assert took_s(lambda: wait_until(lambda: board.vm.bitten)) < 2
+    with Pace() as pace:
+        wait_until(lambda: board.vm.bitten)
+    assert pace.under(2), pace
     assert board.vm.feed(b"x").cause is Cause.WDT
 
 
 def test_kill_ends_whatever_is_under_way(board: Desk) -> None:
     for code in ("while True: pass", "import time; time.sleep(99)", "import machine; machine.deepsleep()"):
-        started_s = time.monotonic()
-        assert board.last(code, board.vm.kill).end is End.KILLED
-        assert time.monotonic() - started_s < 3
+        with Pace() as pace:
+            assert board.last(code, board.vm.kill).end is End.KILLED
+        assert pace.under(3), pace
         board.boot()
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import re
 import stat
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +31,7 @@ from tests.host.flashing import (
     other_version,
     package,
 )
+from tests.host.pace import Pace
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -111,9 +111,9 @@ def test_the_receipt_names_the_node_as_the_keystore_does(node: Desk) -> None:
 @pytest.mark.parametrize("tool", ["mpremote", "ampy"])
 def test_an_unchanged_node_is_left_alone_and_soon_done(node: Desk, tool: str) -> None:
     before = disk_of(node.board)
-    keys, began_s = node.entry().keys, time.monotonic()
-    ended = node.flash("--node", node.toml, "--tool", tool)
-    took_s = time.monotonic() - began_s
+    keys = node.entry().keys
+    with Pace() as pace:
+        ended = node.flash("--node", node.toml, "--tool", tool)
     assert ended.code == 0, ended.err
     skipped = {name for name, what in steps(ended).items() if what.startswith("skipped")}
     assert skipped == {"micropython", "copy", "verify", "switch", "provision"}
@@ -121,7 +121,7 @@ def test_an_unchanged_node_is_left_alone_and_soon_done(node: Desk, tool: str) ->
     after = disk_of(node.board)
     same = {path for path in before if not path.startswith("/pv/q")}
     assert {path: after[path] for path in same} == {path: before[path] for path in same}
-    assert took_s < UNCHANGED_MAX_S
+    assert pace.under(UNCHANGED_MAX_S), pace
 
 
 def test_the_other_tool_does_all_of_it(desk: Desk) -> None:

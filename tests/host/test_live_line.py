@@ -19,8 +19,9 @@ from host_tools.transports import Tool
 from host_tools.virtual_board.running import RunningBoard
 from plumveil import wire
 from tests.host import gps_board
-from tests.host.boardtools import ampy, mpremote, took_s, wait_for
+from tests.host.boardtools import ampy, mpremote, wait_for
 from tests.host.gps_board import GO_ON_S, OPEN, asked, runs, status, switch_on, told, within
+from tests.host.pace import Pace
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -133,7 +134,9 @@ def test_the_monitor_disturbs_nobody(board: RunningBoard) -> None:
 
 
 def test_it_is_quick(board: RunningBoard) -> None:
-    assert took_s(lambda: status(board)) < PROMPT_MAX_S
+    with Pace() as pace:
+        status(board)
+    assert pace.under(PROMPT_MAX_S), pace
 
 
 def test_broken_off_in_the_middle_it_still_goes_on(board: RunningBoard) -> None:
