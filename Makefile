@@ -93,7 +93,7 @@ test-fast: $(PACKAGES) ## the tests that take seconds, without the VM
 
 test-micropython: ## tests/firmware on a unix build: MICROPYTHON=/path/to/micropython
 	@test -n "$(MICROPYTHON)" || { echo "plumveil: say which one: make test-micropython MICROPYTHON=/path/to/micropython" >&2; exit 2; }
-	@MICROPYPATH=firmware:host_tools/standins:tests/fakes:tests/firmware "$(MICROPYTHON)" tests/fakes/run_firmware_tests.py
+	@MICROPYPATH=firmware:host_tools/standins:tests/fakes:tests/firmware "$(MICROPYTHON)" -X heapsize=16M tests/fakes/run_firmware_tests.py
 
 bench: $(PACKAGES) $(VM) ## measure the budgets, write build/bench.json; fails when a bar is missed
 	@$(PY) -m benchmarks.bench

@@ -43,11 +43,11 @@ class Clock:
         return int.from_bytes(kept[len(_SEEN) :], "big")
 
     def dates(self):
-        # Yesterday, today and tomorrow as the number that NMEA writes, ddmmyy; none without trusted time.
+        # Yesterday, today and tomorrow as the bytes that NMEA writes, ddmmyy; none without trusted time.
         found = []
         for days in (-1, 0, 1) if self.trusted() else ():
             t = self._time.gmtime(int(self._time.time()) + days * wire.EPOCH_S)
-            found.append(t[2] * 10000 + t[1] * 100 + t[0] % 100)
+            found.append(b"%02d%02d%02d" % (t[2], t[1], t[0] % 100))
         return found
 
     def distrust(self):

@@ -75,15 +75,16 @@ def within_margin(lat_e6, lon_e6, cell):
     # True while the position is in the cell or at most margin_m beyond its edge.
     tier, row, column = cell
     south, north = row_edges_e6(tier, row)
-    slack_e6 = margin_m(tier) * 1000000 // M_PER_DEGREE_LAT
+    beyond_m = margin_m(tier)
+    slack_e6 = beyond_m * 1000000 // M_PER_DEGREE_LAT
     if not south - slack_e6 <= lat_e6 < north + slack_e6:
         return False
     count = columns(tier, row)
-    x = (lon_e6 + TURN_E6 // 2) % TURN_E6
-    # In units of 1 / count of a microdegree a cell is exactly one turn wide.
-    slack = TURN_E6 * margin_m(tier) // wire.TIERS[tier][1]
-    from_west = (x * count - column * TURN_E6) % (TURN_E6 * count)
-    return from_west < TURN_E6 + slack or from_west >= TURN_E6 * count - slack
+    # Rounded, so that no number grows large: by less than a metre, at the margin's edge.
+    width_e6 = -(-TURN_E6 // count)
+    slack_e6 = width_e6 * beyond_m // wire.TIERS[tier][1]
+    from_west_e6 = (lon_e6 + TURN_E6 // 2 - column * TURN_E6 // count) % TURN_E6
+    return from_west_e6 < width_e6 + slack_e6 or from_west_e6 >= TURN_E6 - slack_e6
 
 
 def valid(cell):

@@ -84,8 +84,9 @@ class KeyChain:
         return self._state.names
 
     def place_key(self):
-        # What positions are moved by: the node's own for ever, so that no number of epochs averages it away.
-        return crypto.hkdf(self._state.k_config, cbor.dumps([wire.L_PLACE]))
+        # What positions are moved by: the node's and its controller's, until the next keys, so that no number of
+        # epochs averages it away.
+        return crypto.hkdf(self._state.k_consent, cbor.dumps([wire.L_PLACE]))
 
     def epoch_at(self, t_s):
         return t_s // wire.EPOCH_S - self._state.epoch0_day + self._state.ahead

@@ -56,15 +56,13 @@ class Minimiser:
         else:
             cell = grid.cell_for(fix.lat_e6, fix.lon_e6, tier, held.cell)
         for zone in self._policy.zones:
-            # A cell held from before there was this zone is no way around it.
-            if zone == cell or zone == grid.locate(fix.lat_e6, fix.lon_e6, zone[0]):
+            # Where the node is, with the margin a cell has: a receiver's noise leads out of no zone.
+            if grid.within_margin(fix.lat_e6, fix.lon_e6, zone):
                 self._drops.add(wire.R_ZONE)
                 return None, cell
-        if cell is held.under(serial):
+        # A new consent has a report of its own.
+        if cell == held.cell and serial == held.serial:
             self._drops.add(wire.R_SAME_CELL)
-            return None, cell
-        if scale_m and held.told(fix.t_s) >= self._policy.scatter_day:
-            self._drops.add(wire.R_BUDGET)
             return None, cell
         t_s = fix.t_s - fix.t_s % wire.POSITION_TIME_S
         return Coarse(wire.LOCATION, t_s, {wire.K_CELL: cell, wire.K_CONSENT: serial}), cell

@@ -7,7 +7,7 @@
 
 from plumveil import alarm, wire
 from plumveil.errors import Rejected, SealRefused, StoreFull
-from plumveil.fixed import slot
+from plumveil.fixed import DAY_S, slot
 from plumveil.trust import Coarse, Fix, Reading
 
 
@@ -47,8 +47,9 @@ class Pipeline:
         # none. tier_now: () -> tier in force once the search is over; None where no time passes.
         tier = self._consent.tier(t_s, clock_trusted)
         self._say_consent(t_s, tier)
+        held = self._held
         if tier == wire.TIER_OFF:
-            self._held.clear()
+            held.clear()
         if receiver is None:
             return
         if tier == wire.TIER_OFF:
@@ -59,21 +60,30 @@ class Pipeline:
         if (
             not policy.open_at(t_s)
             or (policy.alarm_only and not self._alarms.on)
-            # However many alarms there are: one a slot.
-            or slot_s == self._held.slot_s
+            # However many alarms there are, and where the clock goes back: one a slot.
+            or 0 <= held.slot_s - slot_s < DAY_S
         ):
             self._drops.add(wire.R_NOT_NOW)
             return
+        if policy.scatter_m and held.told(t_s) >= policy.scatter_day:
+            self._drops.add(wire.R_BUDGET)
+            return
         position = receiver.fix()
         self._drops.add(wire.R_BAD_SENTENCE, receiver.take_bad())
-        if position is None or (tier_now and not tier_now()):
-            self._drops.add(wire.R_NO_CONSENT if position else wire.R_NO_FIX)
+        ended = tier_now and not tier_now()
+        if ended or position is None:
+            # Once consent has ended it shows nowhere whether there was a fix.
+            self._drops.add(wire.R_NO_CONSENT if ended else wire.R_NO_FIX)
             return
         fix = Fix(t_s, position[0], position[1])
         serial = self._consent.serial
-        coarse, cell = self._minimiser.position(fix, tier, serial, self._held)
-        if coarse is not None and self._out(coarse, self._consent.secret):
-            self._held.hold(cell, serial, slot_s)
+        coarse, cell = self._minimiser.position(fix, tier, serial, held)
+        # Held first: a cut in between keeps one back, and never tells one twice.
+        if coarse is not None:
+            if not held.hold(cell, serial, slot_s):
+                self._drops.add(wire.R_QUEUE_FULL)
+            elif not self._out(coarse, self._consent.secret):
+                held.undo()
 
     def take_health(self, t_s, values):
         # Health values {field id: raw int}, and with them the count of what was dropped -> whether they got through.

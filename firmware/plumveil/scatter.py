@@ -43,14 +43,14 @@ def moved(lat_e6, lon_e6, scale_m, key):
     angle_e6 = ((drawn[6] & 63) << 8 | drawn[7]) * 90000000 >> 14
     lat_e6 = sum(grid.row_edges_e6(PLACE_TIER, place[1])) // 2
     lon_e6 = (2 * place[2] + 1) * (grid.TURN_E6 // 2) // grid.columns(PLACE_TIER, place[1])
-    east = _as_lon(grid.cos16(90000000 - angle_e6) * far_e6 >> 16, lat_e6)
-    north = grid.cos16(angle_e6) * far_e6 >> 16
-    lat_e6 += north if drawn[6] & 128 else -north
-    lon_e6 += east if drawn[6] & 64 else -east
-    beyond = abs(lat_e6) - grid.HALF_LAT_E6
-    if beyond > 0:
+    east_e6 = _as_lon(grid.cos16(90000000 - angle_e6) * far_e6 >> 16, lat_e6)
+    north_e6 = grid.cos16(angle_e6) * far_e6 >> 16
+    lat_e6 += north_e6 if drawn[6] & 128 else -north_e6
+    lon_e6 += east_e6 if drawn[6] & 64 else -east_e6
+    beyond_e6 = abs(lat_e6) - grid.HALF_LAT_E6
+    if beyond_e6 > 0:
         # Over the pole, and down on its other side.
-        lat_e6 += -2 * beyond if lat_e6 > 0 else 2 * beyond
+        lat_e6 += -2 * beyond_e6 if lat_e6 > 0 else 2 * beyond_e6
         lon_e6 += grid.TURN_E6 // 2
     return lat_e6, lon_e6 % grid.TURN_E6 - grid.TURN_E6 // 2
 
@@ -63,12 +63,16 @@ def _cell(lat_e6, lon_e6, tier, scale_m, key):
 def cell_for(lat_e6, lon_e6, tier, held, scale_m, key):
     # The cell to report of a moved position. The held one holds while any place within the margin would give it: no
     # flicker at a place's edge, and no place need be kept for that.
-    if held is not None and held[0] == tier:
-        north = grid.margin_m(PLACE_TIER) * 1000000 // grid.M_PER_DEGREE_LAT
-        # A place is no narrower than twice the margin: these corners find all there are around.
-        east = _as_lon(north * grid.M_PER_DEGREE_LAT // grid.M_PER_DEGREE_LON, lat_e6)
-        for lat in (max(lat_e6 - north, -grid.HALF_LAT_E6), min(lat_e6 + north, grid.HALF_LAT_E6)):
-            for lon in (lon_e6 - east, lon_e6 + east):
-                if _cell(lat, lon, tier, scale_m, key) == held:
-                    return held
-    return _cell(lat_e6, lon_e6, tier, scale_m, key)
+    cell = _cell(lat_e6, lon_e6, tier, scale_m, key)
+    if held is None or held[0] != tier or cell == held:
+        return cell
+    north_e6 = grid.margin_m(PLACE_TIER) * 1000000 // grid.M_PER_DEGREE_LAT
+    # A place is no narrower than twice the margin, in the row towards the equator too: these corners find all there are
+    # around.
+    inner_e6 = max(abs(lat_e6) - north_e6, 0)
+    east_e6 = _as_lon(north_e6 * grid.M_PER_DEGREE_LAT // grid.M_PER_DEGREE_LON, inner_e6)
+    for near_e6 in (max(lat_e6 - north_e6, -grid.HALF_LAT_E6), min(lat_e6 + north_e6, grid.HALF_LAT_E6)):
+        for at_e6 in (lon_e6 - east_e6, lon_e6 + east_e6):
+            if _cell(near_e6, at_e6, tier, scale_m, key) == held:
+                return held
+    return cell

@@ -198,7 +198,7 @@ L_DROPS = "drops"
 L_HOST = "host"  # DHCP host name of an epoch
 L_BOOT = "boot"  # node only: secret of one boot, of pool and fresh random bytes
 L_POOL = "pool"  # node only: the next boot's pool
-L_PLACE = "place"  # node only: HKDF(K_config, ["place"]), what positions are moved by; see plumveil.scatter
+L_PLACE = "place"  # node only: HKDF(K_consent, ["place"]), what positions are moved by; see plumveil.scatter
 
 # --- drops whose number leaves; that of the others follows the receiver's input, and only a cell may (P3) ----------
 RULES_SENT = (

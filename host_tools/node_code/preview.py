@@ -96,6 +96,9 @@ def position(minimiser, drops, now_s):
     if not open_now(app):
         return None, wire.R_NOT_NOW
     found = app._receiver._powered()
+    # A search takes a while.
+    if app.desk.tier() == wire.TIER_OFF:
+        return None, wire.R_NO_CONSENT
     if found is None:
         return None, wire.R_NO_FIX
     drops.totals.clear()

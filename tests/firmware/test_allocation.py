@@ -6,11 +6,13 @@ import nodefiles
 import scratch
 from sensing import sentence
 
-from plumveil import wire
+from plumveil import grid, wire
 from plumveil.sense.nmea import Parser
 from plumveil.trust import Fix
 
 LIMIT_BYTES = 1024
+# Of the second mode, which asks HMAC-SHA256 for a place and, around another's edge, for four more.
+LIMIT_MOVED_BYTES = 4608, 14336
 SECOND = (
     sentence("GPRMC,120000.00,A,4804.14539,N,01621.54005,E,0.250,,050626,,,A")
     + sentence("GPGGA,120000.00,4804.14539,N,01621.54005,E,1,10,0.96,205.3,M,42.0,M,,")
@@ -36,7 +38,22 @@ class Allocation(scratch.Scratch):
     PATHS = ("FILE_CELL",)
 
     def test_a_fix_through_parser_cell_and_record(self):
-        pipeline, _, _ = nodefiles.pipeline(nodefiles.consent())
+        self.check(None, LIMIT_BYTES)
+
+    def test_one_beside_the_cell_that_is_held(self):
+        there = grid.locate(48069090, 16359001, 3)
+        self.check((3, there[1], there[2] + 2), LIMIT_BYTES)
+
+    def test_one_that_is_moved(self):
+        for held, limit in zip((None, (3, 1, 1)), LIMIT_MOVED_BYTES):
+            self.anew()
+            self.check(held, limit, P_SCATTER_M=500, P_SCATTER_DAY=96)
+
+    def check(self, cell, limit, **policy):
+        # cell: the one held; limit: bytes.
+        pipeline, _, _ = nodefiles.pipeline(nodefiles.consent(), **policy)
+        if cell is not None:
+            pipeline._held.hold(cell, 7, nodefiles.NOON_S)
         parser = Parser()
         minimiser, names, held = pipeline._minimiser, pipeline._pseudonyms, pipeline._held
 
@@ -60,7 +77,7 @@ class Allocation(scratch.Scratch):
         finally:
             gc.enable()
         self.assertEqual(record.values[wire.K_CELL][0], 3)
-        self.assertTrue(0 < used < LIMIT_BYTES, used)
+        self.assertTrue(0 < used < limit, used)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ class Telling(scratch.Scratch):
     PATHS = ("FILE_CELL",)
 
     def start(self, **policy):
-        self.pipeline, self.store, self.drops = nodefiles.pipeline(nodefiles.consent(), **policy)
+        grant = nodefiles.consent()
+        grant[3] += 9 * DAY_S
+        self.pipeline, self.store, self.drops = nodefiles.pipeline(grant, **policy)
         self.gps = Gps()
 
     def take(self, t_s):
@@ -49,6 +51,67 @@ class OncePerSlot(Telling):
         # The receiver had no power for the others.
         self.assertEqual(self.gps.searches, 3)
         self.assertEqual(self.drops.totals[wire.R_NOT_NOW], 5)
+
+    def test_a_clock_set_back_opens_no_slot_anew(self):
+        self.start(P_POSITION_S=900)
+        t_s = nodefiles.NOON_S
+        self.assertEqual(
+            [self.take(t_s + after_s) for after_s in (900, 0, 900, 300, 1800)], [True] + [False] * 3 + [True]
+        )
+        # By more than a day it was wrong before.
+        self.assertTrue(self.take(t_s - DAY_S))
+
+    def test_a_cut_right_after_it_left_tells_none_twice(self):
+        self.start(P_POSITION_S=900)
+        out = self.pipeline._out
+
+        def cut(coarse, *secret):
+            out(coarse, *secret)
+            if coarse.stream == wire.LOCATION:
+                raise SystemExit
+
+        self.pipeline._out = cut
+        before = len(self.store.of(wire.LOCATION))
+        for n in range(3):
+            try:
+                self.pipeline.take_position(nodefiles.NOON_S + n * 200, True, self.gps)
+            except SystemExit:
+                pass
+            self.pipeline._held = HeldCell(wire.FILE_CELL)
+        self.assertEqual(len(self.store.of(wire.LOCATION)) - before, 1)
+
+    def test_what_flash_does_not_keep_is_not_told(self):
+        from plumveil import flash
+
+        self.start(P_POSITION_S=900)
+        self.assertTrue(self.take(nodefiles.NOON_S))
+        kept = flash.load(wire.FILE_CELL)
+        save = flash.save
+
+        def full(path, data):
+            raise OSError(28)
+
+        flash.save = full
+        try:
+            self.assertFalse(self.take(nodefiles.NOON_S + 900))
+        finally:
+            flash.save = save
+        self.assertEqual(flash.load(wire.FILE_CELL), kept)
+        self.assertEqual(self.drops.totals[wire.R_QUEUE_FULL], 1)
+        self.assertTrue(self.take(nodefiles.NOON_S + 1000))
+
+    def test_what_did_not_get_through_is_open_still(self):
+        self.start(P_POSITION_S=900)
+        out = self.pipeline._out
+        for before in (0, 900):
+            held = HeldCell(wire.FILE_CELL)
+            self.pipeline._out = lambda coarse, secret=b"": coarse.stream != wire.LOCATION and out(coarse, secret)
+            self.assertFalse(self.take(nodefiles.NOON_S + before))
+            for now in (self.pipeline._held, HeldCell(wire.FILE_CELL)):
+                self.assertEqual((now.cell, now.slot_s, now.serial), (held.cell, held.slot_s, held.serial))
+                self.assertEqual(now.told(nodefiles.NOON_S), held.told(nodefiles.NOON_S))
+            self.pipeline._out = out
+            self.assertTrue(self.take(nodefiles.NOON_S + before + 300))
 
     def test_slots_are_the_days(self):
         # 7,000 s do not divide a day: its last slot is short, and the next begins at midnight.
@@ -102,11 +165,27 @@ class Budget(Telling):
         self.assertEqual(told, [True] * 3 + [False] * 3)
 
     def test_what_stays_costs_nothing(self):
-        self.start(per_day=1)
+        self.start(per_day=2)
         self.gps.fix = lambda: (48137000, 11575000)
         self.assertEqual([self.take(nodefiles.NOON_S + n * 300) for n in range(4)], [True, False, False, False])
         self.assertEqual(self.drops.totals[wire.R_SAME_CELL], 3)
         self.assertFalse(wire.R_BUDGET in self.drops.totals)
+
+    def test_once_it_is_spent_nothing_is_searched(self):
+        self.start()
+        for n in range(6):
+            self.take(nodefiles.NOON_S + n * 300)
+        self.assertEqual(self.gps.searches, 3)
+
+    def test_a_clock_that_goes_back_and_forth_makes_no_new_day(self):
+        self.start()
+        told = []
+        for n in range(4):
+            for day in (2, 1, 0):
+                told.append(self.take(nodefiles.NOON_S + day * DAY_S + n * 300))
+                self.pipeline._held = HeldCell(wire.FILE_CELL)
+        self.assertEqual(sum(told), 3)
+        self.assertTrue(self.take(MIDNIGHT_S + 3 * DAY_S))
 
     def test_the_count_stays_on_the_node(self):
         self.assertFalse(wire.R_BUDGET in wire.RULES_SENT)
@@ -142,21 +221,46 @@ class Budget(Telling):
         self.assertEqual(coarse.values[wire.K_CELL], cell)
 
     def test_a_private_zone_is_where_it_really_is(self):
-        zone = grid.locate(48137000, 11575000, 3)
-        self.start(P_ZONES=[list(zone)])
-        self.gps.fix = lambda: (48137000, 11575000)
-        self.assertFalse(self.take(nodefiles.NOON_S))
-        self.assertEqual(self.drops.totals[wire.R_ZONE], 1)
+        here = 48137000, 11575000
+        self.start()
+        there = scatter.moved(here[0], here[1], 500, self.pipeline._keys.place_key())
+        for place, told in ((here, False), (there, True)):
+            self.anew()
+            self.start(P_ZONES=[list(grid.locate(place[0], place[1], 4))])
+            self.gps.fix = lambda: here
+            self.assertEqual(self.take(nodefiles.NOON_S), told)
+            self.assertEqual(self.drops.totals.get(wire.R_ZONE, 0), 0 if told else 1)
+
+    def test_who_configures_a_node_cannot_undo_it(self):
+        # A technician has K_config, and not K_consent.
+        self.start()
+        state = self.pipeline._keys._state
+        before = self.pipeline._keys.place_key()
+        state.k_config = bytes(32)
+        self.assertEqual(self.pipeline._keys.place_key(), before)
+        state.k_consent = bytes(32)
+        self.assertFalse(self.pipeline._keys.place_key() == before)
 
 
 class Kept(Telling):
     def test_what_is_no_whole_record_is_none(self):
         from plumveil import cbor, flash
 
-        good = [7, 3, 15000, 1200, nodefiles.NOON_S, 2]
+        day = nodefiles.NOON_S // DAY_S
+        good = [7, [3, 15000, 1200], nodefiles.NOON_S, 2, day]
         flash.save(wire.FILE_CELL, cbor.dumps(good))
         self.assertEqual(HeldCell(wire.FILE_CELL).told(nodefiles.NOON_S + 5), 2)
-        for bad in (good[:4], good[:5], good + [0], good[:5] + ["2"], good[:4] + [None, 2], [True] + good[1:]):
+        for bad in (
+            good[:3],
+            good[:4],
+            good + [0],
+            good[:4] + ["2"],
+            good[:3] + [None, day],
+            [True] + good[1:],
+            [7, [9, 1, 1]] + good[2:],
+            [7, 3] + good[2:],
+            7,
+        ):
             flash.save(wire.FILE_CELL, cbor.dumps(bad))
             held = HeldCell(wire.FILE_CELL)
             self.assertEqual((held.cell, held.slot_s, held.told(nodefiles.NOON_S)), (None, 0, 0))

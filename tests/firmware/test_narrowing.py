@@ -41,7 +41,7 @@ class Positions(scratch.Scratch):
         gps = Gps(HERE, HERE)
         pipeline.take_position(NOW_S, True, gps)
         pipeline.take_position(NOW_S + 300, True, gps)
-        self.assertEqual(pipeline._held.under(7), grid.locate(*HERE, 3))
+        self.assertEqual(pipeline._held.cell, grid.locate(*HERE, 3))
         self.assertEqual((gps.asked, len(store.of(wire.EVENTS))), (1, 1))
 
     def test_no_consent_is_counted_as_that(self):
@@ -96,9 +96,19 @@ class Positions(scratch.Scratch):
             for n in range(4):
                 pipeline.take_position(NOW_S + n * 300, True, gps)
             self.assertEqual(len(store.of(wire.LOCATION)), 1)
-            self.assertEqual(pipeline._held.under(7), grid.locate(*far, 3))
+            self.assertEqual(pipeline._held.cell, grid.locate(*far, 3))
             self.assertEqual(drops.totals, {wire.R_ZONE: 2, wire.R_SAME_CELL: 1})
             self.assertEqual(sum(drops.report()), 0)
+
+    def test_a_zone_has_the_margin_of_its_cell(self):
+        # 100 m at area tier, 0.0009 degrees: a receiver's noise leads a node that stands in it out of no zone.
+        zone = grid.locate(*HERE, 3)
+        north = grid.row_edges_e6(3, zone[1])[1]
+        for beyond, told in ((0, 0), (890, 0), (920, 1)):
+            self.anew()
+            pipeline, store, _ = nodefiles.pipeline(nodefiles.consent(), P_ZONES=[list(zone)])
+            pipeline.take_position(NOW_S, True, Gps((north + beyond, HERE[1])))
+            self.assertEqual(len(store.of(wire.LOCATION)), told)
 
     def test_a_cell_held_from_before_the_zone_is_not_reported_again(self):
         tier, row, column = grid.locate(*HERE, 3)

@@ -257,7 +257,7 @@ class Refused(unittest.TestCase):
 
     def test_nothing_is_allocated(self):
         parser = Parser()
-        parser.dates = [200615, 210615, 220615]
+        parser.dates = [b"200615", b"210615", b"220615"]
         data = b"".join(sentence(body) for body in ALL) + fields(GGA, f6="0") + b"$GPRMC,\xff$GPGSV,1*00\r\n"
         size = len(data)
         parser.feed(data, size)

@@ -9,7 +9,7 @@ from plumveil.sense.nmea import Parser
 
 class Dated(unittest.TestCase):
     # RMC is of 21 June 2015.
-    def found(self, data, dates=(200615, 210615, 220615)):
+    def found(self, data, dates=(b"200615", b"210615", b"220615")):
         parser = Parser()
         parser.dates = dates
         return parsed(data, parser)
@@ -40,7 +40,7 @@ class Dated(unittest.TestCase):
 
     def test_a_new_search_asks_anew(self):
         parser = Parser()
-        parser.dates = (210615,)
+        parser.dates = (b"210615",)
         self.assertEqual(parsed(sentence(RMC), parser), [HERE])
         parser.wipe()
         self.assertEqual(parsed(sentence(GGA), parser), [])

@@ -84,7 +84,7 @@ class Receiving(unittest.TestCase):
 
 class Dates(Receiving):
     def test_the_clocks_dates(self):
-        self.assertEqual(list(clock().dates()), [10326, 20326, 30326])
+        self.assertEqual(list(clock().dates()), [b"010326", b"020326", b"030326"])
         self.assertEqual(list(clock(trusted=False).dates()), [])
 
     def test_a_receiver_with_the_nodes_date_is_believed(self):
@@ -122,6 +122,12 @@ class Ublox(Receiving):
             power(on)
 
         here.gps.power = watched
+
+    def test_five_settings_of_six_are_not_all(self):
+        self.begin("m8 with GLL")
+        self.assertEqual(self.receiver.fix()[0], 52000000)
+        self.assertEqual(self.receiver.take_bad(), 1)
+        self.assertEqual(self.rates, [0, 1, 0, 0, 1, 0])
 
     def test_one_that_says_nothing_is_read_as_it_is_and_counted(self):
         self.begin("mute")

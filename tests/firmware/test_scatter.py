@@ -73,10 +73,10 @@ class Held(unittest.TestCase):
         held = scatter.cell_for(HERE[0], HERE[1], 3, None, 500, KEY)
         south, north = grid.row_edges_e6(4, grid.locate(HERE[0], HERE[1], 4)[1])
         for lat in (south - 800, south - 1, south, north - 1, north, north + 800):
-            self.assertIs(scatter.cell_for(lat, HERE[1], 3, held, 500, KEY), held)
+            self.assertEqual(scatter.cell_for(lat, HERE[1], 3, held, 500, KEY), held)
 
     def test_in_its_place_it_holds_everywhere(self):
-        # The same object, by which it is known to have been told: in the middle too, as far from all edges as can be.
+        # In the middle too, as far from all edges as can be.
         place = grid.locate(HERE[0], HERE[1], 4)
         south, north = grid.row_edges_e6(4, place[1])
         count = grid.columns(4, place[1])
@@ -85,9 +85,9 @@ class Held(unittest.TestCase):
         held = scatter.cell_for(HERE[0], HERE[1], 4, None, 500, KEY)
         for part in range(65):
             lat = south + (north - 1 - south) * part // 64
-            self.assertIs(scatter.cell_for(lat, (west + east) // 2, 4, held, 500, KEY), held)
+            self.assertEqual(scatter.cell_for(lat, (west + east) // 2, 4, held, 500, KEY), held)
             lon = west + (east - 1 - west) * part // 64
-            self.assertIs(scatter.cell_for((south + north) // 2, lon, 4, held, 500, KEY), held)
+            self.assertEqual(scatter.cell_for((south + north) // 2, lon, 4, held, 500, KEY), held)
 
     def test_beyond_the_margin_the_place_decides_anew(self):
         held = scatter.cell_for(HERE[0], HERE[1], 4, None, 500, KEY)
@@ -102,6 +102,15 @@ class Held(unittest.TestCase):
         for lat in (-90000000, 90000000):
             held = scatter.cell_for(lat, 0, 3, None, 500, KEY)
             self.assertEqual(scatter.cell_for(lat, 0, 3, held, 500, KEY), held)
+
+    def test_near_a_pole_it_holds_at_its_places_edge_too(self):
+        # There a place is some degrees wide, and each row's are wider than those of the row before.
+        for sign in (-1, 1):
+            for row in range(1, 12):
+                edge = 90000000 - row * grid.lat_step_e6(4)
+                for lon in range(-170000000, 180000000, 10000000):
+                    held = scatter.cell_for(sign * (edge - 40), lon, 4, None, 500, KEY)
+                    self.assertEqual(scatter.cell_for(sign * (edge + 60), lon, 4, held, 500, KEY), held)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ flash take part, are tests/e2e/test_interference.py's matter."""
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,20 @@ class Gps:
         return self._bad
 
 
-def lived(consent: dict[int, Any] | None, gps: Gps, rng: random.Random, **policy: int) -> list[bytes]:
-    """Every message of a few readings, positions and health reports."""
+def lived(
+    consent: dict[int, Any] | None,
+    gps: Gps,
+    rng: random.Random,
+    tier_now: Callable[[], int] | None = None,
+    **policy: int,
+) -> list[bytes]:
+    """Every message of a few readings, positions and health reports. tier_now: what a search finds when it ends."""
     Path(wire.FILE_CELL).unlink(missing_ok=True)
     pipeline, store, _ = nodefiles.pipeline(consent, **policy)
     for n in range(DUE):
         t_s = nodefiles.NOON_S + n * 300
         pipeline.take(t_s, {wire.F_TEMPERATURE: rng.randint(0, 9000), wire.F_HUMIDITY: rng.randint(0, 99000)})
-        pipeline.take_position(t_s, True, gps)
+        pipeline.take_position(t_s, True, gps, tier_now)
         pipeline.take_health(t_s, {wire.F_UPTIME: 60})
     pipeline.close()
     return [sealed.message for sealed in store.sealed]
@@ -70,6 +77,16 @@ def test_without_consent_no_input_changes_a_byte(pairs: int) -> None:
     for pair in range(pairs):
         twins = [Gps([anywhere(rng) for _ in range(DUE)], rng.randint(0, 9)) for _ in range(2)]
         one, other = (lived(None, gps, random.Random(pair)) for gps in twins)
+        assert one == other
+
+
+@pytest.mark.parametrize("pairs", [PAIRS_QUICK, pytest.param(PAIRS // 5, marks=pytest.mark.slow)])
+def test_once_consent_ends_in_a_search_nothing_of_it_changes_a_byte(pairs: int) -> None:
+    """Nor whether there was a fix: it is none that may count."""
+    rng = random.Random(4)
+    for pair in range(pairs):
+        twins = [Gps([rng.choice((None, anywhere(rng))) for _ in range(DUE)], rng.randint(0, 9)) for _ in range(2)]
+        one, other = (lived(nodefiles.consent(TIER), gps, random.Random(pair), lambda: 0) for gps in twins)
         assert one == other
 
 

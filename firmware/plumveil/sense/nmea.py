@@ -22,7 +22,7 @@ class Parser:
         self._lat_e6 = 0
         self._lon_e6 = 0
         self._valid = False
-        # Dates that RMC may have, as numbers ddmmyy; none: any. A receiver that has another date is not believed, and
+        # Dates that RMC may have, as bytes ddmmyy; none: any. A receiver that has another date is not believed, and
         # until it gave a right one the other kinds, which have none, are not either.
         self.dates = []
         self._dated = False
@@ -88,7 +88,7 @@ class Parser:
         if kind == _RMC:
             at = 3
             vouched = self._letter(2, b"A") and self._mode(12)
-            self._dated = self._date(9)
+            self._dated = self._bytes(9) == 6 and self._date(self._starts[8])
         elif kind == _GLL:
             at = 1
             vouched = self._letter(6, b"A") and self._mode(7)
@@ -163,16 +163,17 @@ class Parser:
             used = used or self._line[i] != 78
         return used
 
-    def _date(self, field):
-        # Whether it is one of the dates.
-        n = self._bytes(field)
-        date = 0
-        for i in range(n):
-            digit = self._line[self._starts[field - 1] + i] - 48
-            if not 0 <= digit <= 9:
-                return False
-            date = date * 10 + digit
-        return n == 6 and date in self.dates
+    def _date(self, at):
+        # Whether the six bytes there are one of the dates.
+        for date in self.dates:
+            here = at
+            for byte in date:
+                if self._line[here] != byte:
+                    break
+                here += 1
+            else:
+                return True
+        return False
 
     def _degrees(self, field, whole, limit):
         # (d)ddmm[.mmm...] -> 1e-6 degree to the nearest, halves up; -1 when it is none or beyond limit degrees.

@@ -2,7 +2,9 @@
 # or not. Forgets all of it without power. Sources: u-blox 8 / M8 receiver description, UBX-CFG-MSG and UBX-ACK; M10
 # interface description, UBX-CFG-VALSET and CFG-MSGOUT.
 
-KINDS = ("m8", "m10", "mute")  # of CFG-MSG; of CFG-VALSET, which knows no CFG-MSG; one that answers nothing
+# Of CFG-MSG; the same, but one that will not leave out GLL; of CFG-VALSET, which knows no CFG-MSG; one that answers
+# nothing.
+KINDS = ("m8", "m8 with GLL", "m10", "mute")
 SYNC = b"\xb5\x62"
 FRAME_MAX = 256
 CFG_MSG, CFG_VALSET = b"\x06\x01", b"\x06\x8a"
@@ -61,7 +63,7 @@ class Ublox:
             self._obey(body[:2], body[4:])
 
     def _obey(self, kind, payload):
-        done = self._kind == "m8" and kind == CFG_MSG and self._by_rate(payload)
+        done = self._kind.startswith("m8") and kind == CFG_MSG and self._by_rate(payload)
         done = done or (self._kind == "m10" and kind == CFG_VALSET and self._by_key(payload))
         if self._kind != "mute":
             self.answers += frame(b"\x05\x01" if done else b"\x05\x00", kind)
@@ -69,6 +71,8 @@ class Ublox:
     def _by_rate(self, payload):
         # Class, number, rate on the port that it came in by.
         if len(payload) != 3 or payload[0] != 0xF0 or payload[1] >= len(NMEA):
+            return False
+        if self._kind == "m8 with GLL" and NMEA[payload[1]] == "GLL":
             return False
         self.rates[payload[1]] = payload[2]
         return True
