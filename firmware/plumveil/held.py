@@ -1,6 +1,6 @@
 # The held cell: what the location stage last reported, when and under which consent, kept over reboots so that a
-# parked node never flickers between cells and neither restart, cut nor clock adds to a day's budget. Only a coarse cell
-# is ever written; it goes as soon as consent does.
+# parked node never flickers between cells and neither restart, cut nor clock adds to a day's budget. Only a coarse
+# cell is ever written; it goes as soon as consent does.
 
 from plumveil import cbor, flash, grid
 from plumveil.errors import Malformed

@@ -42,18 +42,15 @@ class Pipeline:
         return len(events)
 
     def take_position(self, t_s, clock_trusted, receiver, tier_now=None):
-        # A position is due. The receiver is neither powered nor read unless consent is in force now. receiver: an
-        # object with fix() -> (lat_e6, lon_e6) or None and take_bad() -> sentences refused; None when the board has
-        # none. tier_now: () -> tier in force once the search is over; None where no time passes.
+        # A position is due. Without consent in force now, no power. receiver: None, or with fix() ->
+        # (lat_e6, lon_e6) or None, take_bad() -> sentences refused. tier_now: () -> tier once the search is over.
         tier = self._consent.tier(t_s, clock_trusted)
         self._say_consent(t_s, tier)
         held = self._held
         if tier == wire.TIER_OFF:
             held.clear()
-        if receiver is None:
-            return
-        if tier == wire.TIER_OFF:
-            self._drops.add(wire.R_NO_CONSENT)
+            self._drops.add(wire.R_NO_CONSENT, receiver is not None)
+        if tier == wire.TIER_OFF or receiver is None:
             return
         policy = self._policy
         slot_s = slot(t_s, policy.position_s)
@@ -101,8 +98,7 @@ class Pipeline:
         if hour == self._hour:
             return
         try:
-            for sealed in self._packer.close_before(t_s):
-                self._queue(sealed)
+            self._queue(self._packer.close_before(t_s))
             self._keys.advance(t_s)
         except SealRefused:
             # Asked again at the next tick; what cannot be sealed meanwhile is counted as it comes.
@@ -134,8 +130,7 @@ class Pipeline:
     def close(self):
         # Seals what is open, before a planned stop or an upload that must have everything.
         try:
-            for sealed in self._packer.close():
-                self._queue(sealed)
+            self._queue(self._packer.close())
         except SealRefused:
             self._drops.add(wire.R_KEYS)
 
@@ -164,22 +159,19 @@ class Pipeline:
         if type(coarse) is not Coarse:
             raise TypeError("only Coarse leaves")
         try:
-            sealed = self._packer.add(self._pseudonyms.record(coarse), consent_secret)
+            return self._queue(self._packer.add(self._pseudonyms.record(coarse), consent_secret))
         except Rejected:
             self._drops.add(wire.R_CLOCK)
-            return False
         except SealRefused:
             self._drops.add(wire.R_KEYS)
-            return False
-        whole = True
-        for one in sealed:
-            whole = self._queue(one) and whole
-        return whole
+        return False
 
     def _queue(self, sealed):
-        # False when there was no room; the store has counted it.
-        try:
-            self._store.put(sealed)
-        except StoreFull:
-            return False
-        return True
+        # Messages -> False when there was no room for one; the store has counted it.
+        whole = True
+        for one in sealed:
+            try:
+                self._store.put(one)
+            except StoreFull:
+                whole = False
+        return whole

@@ -67,8 +67,8 @@ def cell_for(lat_e6, lon_e6, tier, held, scale_m, key):
     if held is None or held[0] != tier or cell == held:
         return cell
     north_e6 = grid.margin_m(PLACE_TIER) * 1000000 // grid.M_PER_DEGREE_LAT
-    # A place is no narrower than twice the margin, in the row towards the equator too: these corners find all there are
-    # around.
+    # A place is no narrower than twice the margin, in the row towards the equator too: these corners find all there
+    # are around.
     inner_e6 = max(abs(lat_e6) - north_e6, 0)
     east_e6 = _as_lon(north_e6 * grid.M_PER_DEGREE_LAT // grid.M_PER_DEGREE_LON, inner_e6)
     for near_e6 in (max(lat_e6 - north_e6, -grid.HALF_LAT_E6), min(lat_e6 + north_e6, grid.HALF_LAT_E6)):

@@ -116,7 +116,7 @@ def test_moved_positions_change_a_byte_by_their_place_alone(pairs: int) -> None:
             for side in (-9, 9)
         ]
         stranger = Gps([anywhere(rng) for _ in range(DUE)], 0)
-        moving = {"P_SCATTER_M": 300, "P_SCATTER_DAY": DUE}
+        moving: dict[str, Any] = {"P_SCATTER_M": 300, "P_SCATTER_DAY": DUE}
         one, other, third = (
             lived(nodefiles.consent(TIER), gps, random.Random(pair), **moving) for gps in (*twins, stranger)
         )
