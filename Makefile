@@ -4,7 +4,8 @@
 PYTHON ?= python3
 MICROPYTHON ?=
 PYTEST_ARGS ?=
-JOBS ?= auto
+# Tests wait for boards, lines and clocks half of the time: two at once for each processor.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 # What the targets for boards take: make flash BOARD=... PORT=... FIRMWARE=micropython.bin NODE=node.toml TOOL=mpremote|ampy
 # Not from the environment: PORT and NODE mean other things there.
@@ -86,10 +87,10 @@ demo: $(PACKAGES) $(VM) ## three virtual nodes for a day each; writes build/demo
 	@$(VENV)/bin/plumveil demo --out build/demo
 
 test: setup ## all tests, on CPython and in the MicroPython VM
-	@$(PYTEST) -n $(JOBS) $(PYTEST_ARGS)
+	@$(PYTEST) -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-fast: $(PACKAGES) ## the tests that take seconds, without the VM
-	@$(PYTEST) -n $(JOBS) -m "not slow and not vm and not e2e" $(PYTEST_ARGS)
+	@$(PYTEST) -n $(JOBS) --dist worksteal -m "not slow and not vm and not e2e" $(PYTEST_ARGS)
 
 test-micropython: ## tests/firmware on a unix build: MICROPYTHON=/path/to/micropython
 	@test -n "$(MICROPYTHON)" || { echo "plumveil: say which one: make test-micropython MICROPYTHON=/path/to/micropython" >&2; exit 2; }
