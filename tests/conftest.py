@@ -6,6 +6,7 @@ unittest) stands in folders that are not on the path, or behind everything else.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,14 @@ pytest_plugins = ("tests.requirements_gate",)
 
 sys.path[:0] = [str(ROOT / folder) for folder in FIRST]
 sys.path.extend(str(ROOT / folder) for folder in LAST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """A job in the background of a script has Ctrl-C switched off, and would hand that on to what tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
