@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 
+from mpremote.transport import TransportError  # type: ignore[import-untyped]
 from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
 TIMEOUT_S = 60
+ATTEMPTS = 3
 # A flasher's call: SLIP frame of the request SYNC, as esptool's documentation "Serial Protocol" has it.
 SYNC = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00\x07\x07\x12\x20" + b"\x55" * 32 + b"\xc0"
 
@@ -44,10 +46,17 @@ def esptool(port, *arguments, **options):
 
 @contextlib.contextmanager
 def repl(board, soft_reset=False):
-    """An open raw REPL; its `exec` runs code and returns what it printed. main.py does not run in it."""
+    """An open raw REPL; its `exec` runs code and returns what it printed. main.py does not run in it. A board that is
+    just starting is deaf for a moment: asked again then."""
     link = SerialTransport(board.port)
     try:
-        link.enter_raw_repl(soft_reset=soft_reset)
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                link.enter_raw_repl(soft_reset=soft_reset)
+                break
+            except TransportError:
+                if not left:
+                    raise
         yield link
     finally:
         with contextlib.suppress(OSError):

@@ -39,7 +39,7 @@ def test_dates_move_by_whole_days_and_nothing_else_does() -> None:
     assert moved.index == tuple((time_s + 65 * DAY_S, offset) for time_s, offset in log.index)
 
 
-def believed(data: bytes, date: int) -> int:
+def believed(data: bytes, date: bytes) -> int:
     parser = Parser()
     parser.dates = [date]
     found = 0
@@ -55,7 +55,7 @@ def test_a_moved_drive_is_believed_on_its_new_day() -> None:
     data = (NMEA / "20100403_Z205_Switzerland_short.txt").read_bytes()
     log = read_nmea(Path("drive.txt"), data).log
     days = log.start_s // DAY_S
-    assert believed(log.data, 30410) > 100
-    assert believed(log.data, 20326) == 0
+    assert believed(log.data, b"030410") > 100
+    assert believed(log.data, b"020326") == 0
     # 2026-03-02 is day 20514.
-    assert believed(log.shifted((20514 - days) * DAY_S).data, 20326) == believed(log.data, 30410)
+    assert believed(log.shifted((20514 - days) * DAY_S).data, b"020326") == believed(log.data, b"030410")
