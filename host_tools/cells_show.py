@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host_tools import cell_shapes, cells
+from host_tools import cell_shapes, cells, usage
 from host_tools.errors import UsageError
 from host_tools.policy.profile import PROFILES_DIR, load_profile
 from plumveil import wire
@@ -40,11 +40,12 @@ the moment at which a cell changes tells where its edge was crossed. Both are me
 def place_e6(lat: str, lon: str) -> tuple[int, int]:
     """Decimal degrees as typed -> 1e-6 degree. Errors: UsageError, which does not repeat them."""
     for text, name, most in ((lat, "latitude", 90), (lon, "longitude", 180)):
-        if text.startswith("--"):
-            raise UsageError(f"no such option: {text}; see plumveil cells show --help")
+        if text.startswith("--") and usage.is_name(text):
+            raise UsageError(f"no such option {text}; see plumveil cells show --help")
         if not _DEGREES.fullmatch(text) or abs(float(text)) > most:
             raise UsageError(
-                f"{name}: not in decimal degrees from -{most} to {most}; for example: plumveil cells show 12.5 -7.25"
+                f"{name}: not in decimal degrees from -{most} to {most}; latitude first, for example:"
+                " plumveil cells show 12.5 -7.25"
             )
     return round(float(lat) * cells.DEGREE_E6), round(float(lon) * cells.DEGREE_E6)
 

@@ -24,6 +24,7 @@ from host_tools import (
     cli_privacy,
     cli_receipts,
     cli_simulate,
+    usage,
 )
 from host_tools.cli_shared import MOMENTS, PassphraseFile, finish, unix_s
 from host_tools.errors import PlumveilError
@@ -134,14 +135,17 @@ def main() -> None:
         # A node's name may have letters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(prog_name="plumveil")
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            print("plumveil: interrupted", file=sys.stderr)
-        raise
+        code = app(prog_name="plumveil", standalone_mode=False)
+    except typer.TyperException as error:
+        if line := usage.refused(error):
+            print(f"plumveil: error: {line}", file=sys.stderr)
+        code = error.exit_code
     except PlumveilError as error:
         print(f"plumveil: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        code = error.exit_code
+    if code == INTERRUPTED:
+        print("plumveil: interrupted", file=sys.stderr)
+    sys.exit(code or 0)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def test_the_outlines_are_geojson(tmp_path: Path) -> None:
         (["nan", "8"], "latitude"),
         (["8"], "LON"),
         (["8", "9", "--tier", "off"], "--tier"),
-        (["--geojsn", "8"], "no such option: --geojsn"),
+        (["--geojsn", "8"], "no such option --geojsn"),
         (["8", "9", "--geojson", "/proc/none/x"], "cannot write to /proc/none/x"),
     ],
 )

@@ -45,12 +45,12 @@ def test_exit_code_1_when_one_message_is_not(home: Path, command: str, bad: str)
 
 
 WRONG_USAGE: list[tuple[Sequence[str], str]] = [
-    (["--bogus"], "No such option"),
-    (["a", "b"], "unexpected extra argument"),
+    (["--bogus"], "no such option"),
+    (["a", "b"], "takes: PATH"),
     (["absent.cbor"], "cannot read absent.cbor: No such file"),
     (["x" * 300], "name too long"),
     (["--now", "yesterday"], "does not match"),
-    (["--keys"], "requires an argument"),
+    (["--keys"], "needs a value"),
     (["--keys", "absent.json", "here"], "cannot read the key file absent.json: No such file"),
     (["--keys", "here", "here"], "cannot read the key file here: Is a directory"),
     (["here/a.cbor", "--keys", "here/a.cbor"], "run: chmod 600"),
@@ -68,7 +68,8 @@ def test_exit_code_2_for_wrong_usage(home: Path, command: str, arguments: Sequen
     (home / "here" / "a.cbor").chmod(0o644)
     ended = run(command, *arguments)
     assert ended.code == 2
-    assert told in " ".join(ended.err.replace("│", " ").split())
+    assert told in ended.err
+    assert ended.err.count("\n") == 1
     assert ended.out == ""
 
 
@@ -76,8 +77,8 @@ def test_without_a_command_there_is_help() -> None:
     ended = run()
     assert ended.code == 2
     assert all(command in ended.out + ended.err for command in COMMANDS)
-    assert "No such command" in run("decode-all").err
-    assert "No such option" in run("validate", "--stream", "device").err
+    assert "no such command" in run("decode-all").err
+    assert "no such option" in run("validate", "--stream", "device").err
     assert "is not one of" in run("decode", "--stream", "devices").err
 
 

@@ -67,7 +67,7 @@ def test_a_run_that_fails_ends_with_1_and_one_line(tmp_path: Path) -> None:
         (["--nodes", "5"], "20"),
         (["--epochs", "1"], "2"),
         (["--seed", "-1"], "--seed"),
-        (["--bogus"], "No such option"),
+        (["--bogus"], "no such option"),
         (["--out", "/proc/nowhere"], "cannot write to /proc/nowhere"),
     ],
 )
