@@ -36,8 +36,9 @@ Traces = Annotated[
     typer.Option(
         "--traces",
         metavar="FILE",
-        help="NMEA log, or CSV of vehicle_id, timestamp, latitude, longitude and perhaps route_id; .gz as well."
-        " May be given more than once; vehicles are compared within the largest. Without it: an invented fleet.",
+        help="NMEA log, or CSV of vehicle_id, timestamp (ISO 8601 with its zone), latitude, longitude and perhaps"
+        " route_id; .gz as well. May be given more than once; vehicles are compared within the largest. Without it:"
+        " an invented fleet.",
         show_default=False,
     ),
 ]

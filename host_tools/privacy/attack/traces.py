@@ -1,5 +1,5 @@
 """Traces to attack: a CSV of vehicles (gzip or not), or NMEA logs; and what of them is due when a node takes
-positions.
+positions. A CSV's times carry their zone: whose midnight it is decides who was at home.
 
 Names of vehicles are dropped on reading. Must never repeat a coordinate in a message.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ M_PER_DEGREE = (
 )
 COLUMNS = ("vehicle_id", "timestamp", "latitude", "longitude")
 FIXES_MIN = 10  # a vehicle with fewer is not looked at
+BYTES_MAX = 1 << 27  # of a file, unpacked: some two million fixes
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,7 @@ def epochs(times_s: Ints) -> Ints:
 
 
 def _read(path: Path) -> list[Trace]:
-    try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError) as error:
-        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'a damaged gzip file'}") from None
+    data = _content(path)
     if b"$G" in data[:65536]:
         track = read_nmea(path, data).log.track
         traces = [_trace(track.times_s, track.lat_deg, track.lon_deg, ())]
@@ -137,26 +135,57 @@ def _read(path: Path) -> list[Trace]:
     return traces
 
 
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(BYTES_MAX + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'a damaged gzip file'}") from None
+    if len(data) > BYTES_MAX:
+        raise UsageError(f"{path.name}: more than {BYTES_MAX >> 20} MiB; split it")
+    return data
+
+
 def _csv(path: Path, data: bytes) -> list[Trace]:
-    rows = csv.DictReader(io.StringIO(data.decode("utf-8", "replace")))
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise UsageError(f"{path.name}: neither an NMEA log nor a CSV with the columns {', '.join(COLUMNS)}")
+    rows = csv.DictReader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
     found: dict[str, list[tuple[float, float, float, str]]] = defaultdict(list)
-    for number, row in enumerate(rows, start=2):
-        try:
-            moment = datetime.fromisoformat(row["timestamp"]).timestamp()
-            place = float(row["latitude"]), float(row["longitude"])
-        except (TypeError, ValueError):
-            raise UsageError(f"{path.name}: line {number}: not a time (ISO 8601) and a place in degrees") from None
-        if not (abs(place[0]) <= 90 and abs(place[1]) <= 180):
-            raise UsageError(f"{path.name}: line {number}: not a place on Earth")
-        found[row["vehicle_id"]].append((moment, *place, row.get("route_id") or ""))
+    try:
+        missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+        if missing:
+            raise UsageError(f"{path.name}: neither an NMEA log nor a CSV with the columns {', '.join(COLUMNS)}")
+        for row in rows:
+            name, at_s, lat, lon = _fix(row)
+            found[name].append((at_s, lat, lon, row.get("route_id") or ""))
+    except csv.Error:
+        raise UsageError(f"{path.name}: line {rows.line_num + 1}: not CSV, or a field of great length") from None
+    except ValueError as error:
+        raise UsageError(f"{path.name}: line {rows.line_num}: {error}") from None
     traces = []
     for name in sorted(found):
         times, lats, lons, routes = zip(*sorted(found[name]), strict=True)
         traces.append(_trace(times, lats, lons, routes if any(routes) else ()))
     return traces
+
+
+def _fix(row: dict[str, str | None]) -> tuple[str, float, float, float]:
+    """Name, Unix s, latitude and longitude in degrees; ValueError without a value in it."""
+    name, moment, lat, lon = (row[column] for column in COLUMNS)
+    if name is None or moment is None or lat is None or lon is None:
+        raise ValueError(f"cut short: a row has {', '.join(COLUMNS)}")
+    try:
+        at, lat_deg, lon_deg = datetime.fromisoformat(moment), float(lat), float(lon)
+    except ValueError:
+        raise ValueError("not a time (ISO 8601) and a place in degrees") from None
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone; write 2016-11-24T06:02:09-06:00, or Z for UTC")
+    at_s = at.timestamp()
+    if not 0 <= at_s < wire.UNIX_MAX_S:
+        raise ValueError("not a time from 1970 to 2099")
+    if not (abs(lat_deg) <= 90 and abs(lon_deg) <= 180):
+        raise ValueError("not a place on Earth")
+    return name, at_s, lat_deg, lon_deg
 
 
 def _trace(times_s: Sequence[float], lats: Sequence[float], lons: Sequence[float], routes: Sequence[str]) -> Trace:
