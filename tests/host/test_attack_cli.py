@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import chain, pairwise, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from host_tools.privacy.attack import command, generator, report, study, thresholds
 from host_tools.privacy.attack.figures import Figure, count, share
+from host_tools.privacy.attack.ours import EVERY_S, Ours
 from host_tools.privacy.attack.study import Progress, Row, Settings, Study
-from host_tools.privacy.attack.traces import Scene
+from host_tools.privacy.attack.traces import Floats, Scene
 from tests.host.command_line import run
 
 FIGURES: tuple[Figure, ...] = (
@@ -64,9 +68,50 @@ def test_the_page_stands_alone_and_shows_an_invented_day(asked: Calls, tmp_path:
     assert page.count("<svg") == 4
     assert "area (cells)" in page
     assert not any(word in page for word in ("<script", "<link", "src=", 'href="http'))
-    # Neither the places that were attacked nor those of the invented day are written out.
-    home = generator.FRAME.degrees(generator.FRAME.metres(generator.fleet(1, 2, 1).traces[0].due(300).degrees))[0]
-    assert not any(f"{part:.4f}" in page for part in home)
+
+
+def numbers(text: str) -> list[int]:
+    """All numbers of three decimals or more, in thousandths, in their order."""
+    return [round(float(found) * 1000) for found in re.findall(r"-?[0-9]+\.[0-9]{3,}", text)]
+
+
+def told(page: str, points: Floats) -> bool:
+    """Whether a text holds one of (n, 2) places in degrees, with three decimals or more: both parts side by side, or
+    one of them outside drawings and figures."""
+    down, up = np.floor(points * 1000).astype(int), np.ceil(points * 1000).astype(int)
+    lats, lons = (np.stack((down[:, axis], up[:, axis]), axis=-1).tolist() for axis in (0, 1))
+    pairs = {pair for lat, lon in zip(lats, lons, strict=True) for pair in product(lat, lon)}
+    found = numbers(page)
+    side_by_side = any((a, b) in pairs or (b, a) in pairs for a, b in pairwise(found))
+    alone = numbers(re.sub('<svg.*?</svg>|"(value|low|high)": [^,\n]*', "", page, flags=re.DOTALL))
+    return side_by_side or not {*chain(*lats, *lons)}.isdisjoint(alone)
+
+
+def test_no_place_is_written_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of a small run: neither those that were attacked, nor what was told of them, nor the invented day's."""
+    few = replace(study.QUICK, places=3, fixes=24, homes=3, days=1, vehicles=4, slots=24)
+    monkeypatch.setattr(study, "QUICK", few)
+    monkeypatch.setattr(command, "QUICK_FLEET", few.vehicles)
+    monkeypatch.setattr(command, "QUICK_DAYS", 1)
+    run("privacy", "attack", "--quick", "--tier", "area", "--out", tmp_path)
+    page = (tmp_path / report.HTML).read_text("utf-8")
+    assert page.count("<svg") == 5
+    # The homes are drawn first from their generators, and the invented day's alone from its own.
+    rng = np.random.default_rng(few.seed)
+    homes = [generator.household(rng, few.days, EVERY_S) for _ in range(few.homes)]
+    homes.append(generator.household(np.random.default_rng(report.MAP_SEED), 1, EVERY_S))
+    scene = generator.fleet(few.seed, few.vehicles, 1)
+    points = [trace.due(1).degrees for trace in scene.traces] + [one.due.degrees for one in homes]
+    points += [generator.FRAME.degrees(one.home_m[np.newaxis]) for one in homes]
+    points += [said.points for _, said in study.told_of(Ours("area", "cells"), scene, few.seed)]
+    for text in (page, (tmp_path / report.JSON).read_text("utf-8")):
+        assert len(numbers(text)) > 50
+        assert not told(text, np.concatenate(points))
+        # The look for them finds one wherever it stood.
+        for one in points:
+            lat, lon = one[-1]
+            assert told(text + f"<p>{lat:.4f}</p>", one)
+            assert told(text.replace("</svg>", f'<path d="M{lon} {lat}"/></svg>') + f"{lon:.3f},{lat:.3f}", one)
 
 
 def test_a_threshold_missed_ends_with_1(asked: Calls, tmp_path: Path) -> None:
