@@ -56,6 +56,16 @@ def boxes_e6(tier: int, row: Ints, column: Ints) -> Ints:
     return np.stack((south, west, north, east), axis=-1)
 
 
+def held_boxes_e6(tier: int, row: Ints, column: Ints) -> Ints:
+    """cells.held_box of each cell, shape (n, 4): where nodes stand that report them and move no position."""
+    south, west, north, east = boxes_e6(tier, row, column).T
+    margin = cells.margin_m(tier)
+    slack_lat = -(-margin * cells.DEGREE_E6 // cells.M_PER_DEGREE_LAT)
+    slack_lon = -(-margin * (east - west + 1) // wire.TIERS[tier][1])
+    south, north = np.maximum(south - slack_lat, -cells.HALF_LAT_E6), np.minimum(north + slack_lat, cells.HALF_LAT_E6)
+    return np.stack((south, west - slack_lon, north, east + slack_lon), axis=-1)
+
+
 def centres(tier: int, row: Ints, column: Ints) -> Floats:
     """(latitude, longitude) of the middles in degrees, shape (n, 2); the pole itself for a cell all around it."""
     south, west, north, east = boxes_e6(tier, row, column).T

@@ -17,6 +17,8 @@ M_PER_DEGREE_LON = 111_319  # a degree of longitude at the equator
 RADIUS_MAX_M = 6_399_594
 MARGIN_MIN_M = 100
 MARGIN_PART = 10  # the margin is the nominal size's tenth where that is more
+# What stands beside an uncertainty: whether a node's policy moves positions is not in its messages.
+UNCERTAINTY_OF = "the cell told; a policy with scatter moves positions further"
 # Only 65536 * cos of 0, 60 and 90 degrees is a whole number; no other comes closer than 1e-3 to one, so that far more
 # than the last bit of a double would have to be wrong before the floor is.
 COS16 = tuple(math.floor(65536 * math.cos(math.radians(degree)) + 1e-9) for degree in range(91))
@@ -106,17 +108,31 @@ def margin_m(tier: int) -> int:
     return max(MARGIN_MIN_M, wire.TIERS[tier][1] // MARGIN_PART)
 
 
+def held_box(tier: int, row: int, column: int) -> Box:
+    """Where a node stands that reports the cell and moves no position: the cell and its margin, rounded outwards.
+    Ends at the poles; west and east may lie beyond 180 degrees. ValueError when there is no such cell."""
+    edges, margin = box(tier, row, column), margin_m(tier)
+    slack_lat = -(-margin * DEGREE_E6 // M_PER_DEGREE_LAT)
+    # East and west the margin is a share of the cell's width, as the node has it.
+    slack_lon = -(-margin * (edges.east_e6 - edges.west_e6 + 1) // wire.TIERS[tier][1])
+    return Box(
+        max(edges.south_e6 - slack_lat, -HALF_LAT_E6),
+        edges.west_e6 - slack_lon,
+        min(edges.north_e6 + slack_lat, HALF_LAT_E6),
+        edges.east_e6 + slack_lon,
+    )
+
+
 def uncertainty_m(tier: int, row: int, column: int) -> int:
-    """Metres within which the true position lies around `centre`, margin included, rounded up."""
+    """Metres around `centre` within which the cell lies, margin included, rounded up. The node as well, unless its
+    policy moves positions, which no cell tells (docs/location.md, "Moved positions")."""
     edges = box(tier, row, column)
     lat = math.radians(centre(tier, row, column)[0])
-    slack_e6 = -(-margin_m(tier) * DEGREE_E6 // M_PER_DEGREE_LAT)
-    south = math.radians(max(edges.south_e6 - slack_e6, -HALF_LAT_E6) / DEGREE_E6)
-    north = math.radians(min(edges.north_e6 + slack_e6, HALF_LAT_E6) / DEGREE_E6)
-    stretch = 0.5 + margin_m(tier) / wire.TIERS[tier][1]
+    held = held_box(tier, row, column)
+    south, north = math.radians(held.south_e6 / DEGREE_E6), math.radians(held.north_e6 / DEGREE_E6)
     # One microdegree more, as the middle is rounded with the edges.
-    width = math.radians((edges.east_e6 - edges.west_e6 + 1) / DEGREE_E6)
-    half_width = 0.0 if _polar(edges) else min(math.pi, stretch * width)
+    width = math.radians((held.east_e6 - held.west_e6 + 1) / DEGREE_E6)
+    half_width = 0.0 if _polar(edges) else min(math.pi, width / 2)
     # cos(distance) = a sin(x) + b cos(x) for a point at latitude x on the east edge: least at the ends of the row, or
     # opposite the curve's peak.
     a, b = math.sin(lat), math.cos(lat) * math.cos(half_width)
@@ -126,15 +142,19 @@ def uncertainty_m(tier: int, row: int, column: int) -> int:
     return math.ceil(RADIUS_MAX_M * math.acos(max(-1.0, min(1.0, nearest_cos))))
 
 
-def feature(tier: int, row: int, column: int, properties: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The cell as a GeoJSON Feature (RFC 7946): counter-clockwise ring, longitude first, edges in degrees."""
-    edges = box(tier, row, column)
+def ring(edges: Box) -> list[list[float]]:
+    """A box as a GeoJSON ring in degrees: counter-clockwise (RFC 7946 section 3.1.6), longitude first, closed."""
     south, west, north, east = (e6 / DEGREE_E6 for e6 in edges)
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+
+def feature(tier: int, row: int, column: int, properties: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The cell as a GeoJSON Feature (RFC 7946), with its uncertainty and what that is of."""
+    reach_m = uncertainty_m(tier, row, column)
     name, nominal_m = wire.TIERS[tier]
-    own = {"tier": name, "nominal_m": nominal_m, "uncertainty_m": uncertainty_m(tier, row, column)}
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    own = {"tier": name, "nominal_m": nominal_m, "uncertainty_m": reach_m, "uncertainty_of": UNCERTAINTY_OF}
     return {
         "type": "Feature",
-        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "geometry": {"type": "Polygon", "coordinates": [ring(box(tier, row, column))]},
         "properties": {**own, **(properties or {})},
     }

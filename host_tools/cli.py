@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from host_tools import (
+    cells,
     cli_audit,
     cli_board,
     cli_boards,
@@ -85,7 +86,7 @@ def _app() -> None:
     """Telemetry privacy filter: the host's tools."""
 
 
-@app.command(epilog=f"{LOGGED} {EPILOG}")
+@app.command(epilog=f"A position's +- is of {cells.UNCERTAINTY_OF}. {LOGGED} {EPILOG}")
 def decode(
     path: MessagesPath = "-",
     keys: Keys = None,

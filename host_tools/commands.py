@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from host_tools import message_keys, render, rules, sources
+from host_tools import cells, message_keys, render, rules, sources
 from host_tools.message_keys import Checked, Gate
 from host_tools.validate import Message, Validator
 from plumveil import wire
@@ -209,6 +209,8 @@ def decode(task: Task, *, as_json: bool, stream: str | None) -> int:
     if table.row_count or table.show_header:
         console.print(table)
     tally = run.tally
+    if not hidden and tally.streams[wire.STREAMS[wire.LOCATION], True]:
+        console.print(f"+- is of {cells.UNCERTAINTY_OF}")
     _print_notes(console, run)
     console.print(f"{tally.messages} messages, {tally.invalid} invalid, {tally.duplicates} duplicates")
     return tally.exit_code

@@ -101,9 +101,10 @@ def test_a_cell_around_the_pole_is_a_band_that_ends_there() -> None:
 def test_a_collection_holds_of_each_cell_the_outline_and_the_reach() -> None:
     found = [grid.locate(48_000_000, 11_000_000, tier) for tier in TIERS]
     document = cell_shapes.collection(found)
+    assert "unless its policy moves positions" in cell_shapes.REACH
     assert document["type"] == "FeatureCollection"
     assert [(one["properties"]["tier"], one["properties"]["shows"]) for one in document["features"]] == [
-        (wire.TIERS[tier][0], what) for tier in TIERS for what in ("cell", "where a node may be that reports it")
+        (wire.TIERS[tier][0], what) for tier in TIERS for what in ("cell", cell_shapes.REACH)
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from host_tools import cells
-from plumveil import grid, wire
+from plumveil import grid, scatter, wire
 from tests.host import wgs84
 
 TIERS = range(1, len(wire.TIERS))
@@ -179,6 +179,21 @@ def test_uncertainty_covers_the_outermost_position_held(tier: int, lat_e6: int, 
         assert wgs84.geodesic_m(lat, lon, out_lat / 1e6, out_lon / 1e6) <= cells.uncertainty_m(*cell)
 
 
+@pytest.mark.parametrize(("tier", "scale_m", "outside", "beyond"), [(3, 250, 0.52, 0.23), (4, 50, 0.35, 0.07)])
+def test_where_positions_are_moved_uncertainty_is_of_the_cell_told(
+    tier: int, scale_m: int, outside: float, beyond: float
+) -> None:
+    """What docs/location.md says of it: many places lie outside the cell told for them, or beyond its reach."""
+    rng, found = random.Random(6), []
+    for _ in range(3000):
+        lat, lon = rng.randint(-60_000_000, 60_000_000), rng.randint(-179_000_000, 179_000_000)
+        cell = scatter.cell_for(lat, lon, tier, None, scale_m, rng.randbytes(32))
+        far_m = wgs84.geodesic_m(*cells.centre(*cell), lat / 1e6, lon / 1e6)
+        found.append((cell != cells.locate(lat, lon, tier), far_m > cells.uncertainty_m(*cell)))
+    shares = [sum(part) / len(found) for part in zip(*found, strict=True)]
+    assert shares == pytest.approx([outside, beyond], abs=0.03)
+
+
 def test_margin_is_the_nodes() -> None:
     assert [cells.margin_m(tier) for tier in TIERS] == [grid.margin_m(tier) for tier in TIERS]
 
@@ -216,6 +231,7 @@ def test_geojson_ring_is_closed_and_counter_clockwise(tier: int, lat_e6: int, lo
         "tier": wire.TIERS[tier][0],
         "nominal_m": nominal_m(tier),
         "uncertainty_m": cells.uncertainty_m(*cell),
+        "uncertainty_of": "the cell told; a policy with scatter moves positions further",
         "serial": 7,
     }
 
@@ -231,7 +247,7 @@ def test_centre_of_a_polar_cell_is_the_pole() -> None:
 )
 def test_what_is_no_cell_has_no_box(cell: tuple[int, int, int]) -> None:
     assert not cells.exists(*cell)
-    for ask in (cells.box, cells.centre, cells.uncertainty_m, cells.feature):
+    for ask in (cells.box, cells.held_box, cells.centre, cells.uncertainty_m, cells.feature):
         with pytest.raises(ValueError, match="no such cell"):
             ask(*cell)
 

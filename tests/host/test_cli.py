@@ -190,6 +190,16 @@ def test_standard_input(command: str) -> None:
     assert as_json(command, stdin=b"")[0] == 1
 
 
+def test_what_uncertainty_is_of_stands_below_positions(home: Path) -> None:
+    told = "+- is of the cell told; a policy with scatter moves positions further"
+    put(home, a=b"".join(SOUND))
+    assert told in run("decode", home, "--now", NOW).out
+    assert told not in run("decode", home, "--now", NOW, "--stream", "readings").out
+    feature = as_json("decode", home)[1]["messages"][1]["content"]["feature"]
+    assert feature["properties"]["uncertainty_of"] in told
+    assert told in " ".join(run("decode", "--help").out.split()).replace("A position's +-", "+-")
+
+
 def test_one_stream_alone(home: Path) -> None:
     put(home, a=b"".join(SOUND), b=OFF_LIMITS)
     for stream in SHOWN:
