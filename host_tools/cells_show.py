@@ -5,6 +5,7 @@ Must never print a coordinate, not even one that it was given.
 
 from __future__ import annotations
 
+import decimal
 import json
 import math
 import re
@@ -24,8 +25,14 @@ WIDTH = 100
 URBAN_FROM, RURAL_BELOW, THIN_BELOW = 1500, 300, 50
 _DEGREES = re.compile(r"[-+]?[0-9]{1,3}(\.[0-9]{1,12})?")
 WORDS = f"""
-A node that may report this tier reports this cell, and nothing finer: its number and a time. Within: how far the true
-place lies at most from the cell's middle. Held: a node keeps to its cell until it is so far beyond the edge.
+A node that may report this tier reports this cell, and nothing finer: its number and a time. North-south, east-west,
+km2: at least so large is it. Within: how far the true place lies at most from the cell's middle, where positions are
+not moved first. Held: a node keeps to its cell until it is so far beyond the edge.
+
+A policy can move positions first ("scatter", with a scale in metres), and says so: by two scales on average, about
+one in twenty by more than 4.7. Then another cell than this may be told, the one told need not hold the true place,
+and Within says nothing of it. The same place has the same answer for ever, so that no number of stays there tells
+more; a track through many places does.
 
 Urban, country, thin: people in it. At least so many in an urban centre (from {URBAN_FROM:,} a km2 on); fewer than so
 many in the country (below {RURAL_BELOW}), and where it is thinly settled (below {THIN_BELOW}). Fewer than a few
@@ -86,29 +93,30 @@ def _table(found: list[tuple[int, int, int]]) -> Table:
         table.add_row(
             wire.TIERS[cell[0]][0],
             f"{cell[1]}/{cell[2]}",
-            metres(size.north_south_m),
-            metres(size.east_west_m),
-            figures(km2),
-            metres(cells.uncertainty_m(*cell)),
-            metres(cells.margin_m(cell[0])),
-            *(figures(km2 * density) for density in (URBAN_FROM, RURAL_BELOW, THIN_BELOW)),
+            metres(size.north_south_m, up=False),
+            metres(size.east_west_m, up=False),
+            figures(km2, up=False),
+            metres(cells.uncertainty_m(*cell), up=True),
+            metres(cells.margin_m(cell[0]), up=True),
+            figures(km2 * URBAN_FROM, up=False),
+            figures(km2 * RURAL_BELOW, up=True),
+            figures(km2 * THIN_BELOW, up=True),
         )
     return table
 
 
-def metres(value_m: float) -> str:
-    """A length, never rounded down: what is said of a cell's size must hold."""
+def metres(value_m: float, *, up: bool) -> str:
+    """A length, rounded up for a bound from above and down for one from below: what is said of a cell must hold."""
+    whole = math.ceil if up else math.floor
     if value_m < 10_000:
-        return f"{math.ceil(value_m):,} m"
-    return f"{math.ceil(value_m / 100) / 10:,.1f} km"
+        return f"{whole(value_m):,} m"
+    return f"{whole(value_m / 100) / 10:,.1f} km"
 
 
-def figures(value: float) -> str:
-    """Two figures that count; whole from ten on."""
-    if value < 10:
-        return f"{value:.2g}"
-    step = 10 ** (math.floor(math.log10(value)) - 1)
-    return f"{round(value / step) * step:,.0f}"
+def figures(value: float, *, up: bool) -> str:
+    """The first two figures, rounded as a length is."""
+    rounding = decimal.ROUND_CEILING if up else decimal.ROUND_FLOOR
+    return f"{decimal.Context(prec=2, rounding=rounding).create_decimal(value):,f}"
 
 
 def _allowed(tier: int) -> str:
