@@ -1,7 +1,7 @@
 """Averaging: a node stands still, and whoever gets its reports puts them together.
 
-A third of the places lie anywhere, a third at an edge of the mechanism's own cells, a third at a corner: there plain
-snapping flickers. Must never be run on places of anybody.
+A third of the places lie anywhere, a third at an edge at which the mechanism's answer changes, a third at a corner:
+there plain snapping flickers. Must never be run on places of anybody.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from host_tools.privacy.attack import generator, ground
-from host_tools.privacy.attack.figures import Figure, count, median, within
+from host_tools.privacy.attack.figures import Figure, median, values, within
 from host_tools.privacy.attack.told import Mechanism
 from host_tools.privacy.attack.traces import Frame
 
@@ -23,28 +23,28 @@ def attack(mechanism: Mechanism, places: int, fixes: int, every_s: int, seed: in
     jitter = generator.jitter(seed, places, fixes)
     errors, distinct = [], []
     for number, place in enumerate(generator.places(rng, places)):
-        place = _moved(mechanism, place, number % 3, rng)
+        place = at_edge(mechanism.brink(*place), place, number % 3, NEAR_E6, rng)
         due = generator.parked(jitter[number], place, every_s)
         told = mechanism.tell(due, rng)
         frame = Frame(place[0] / 1e6, place[1] / 1e6)
-        values, weights = ground.spent(told, due.slots_s)
-        errors.append(np.hypot(*ground.resting_place(values, frame, weights)))
-        distinct.append(float(len(values)))
-    each = np.array(errors)
-    return [
-        count(NAME, "values told", distinct),
-        median(NAME, "error", [each[at : at + 1] for at in range(len(each))]),
-        *within(NAME, each),
-    ]
+        once, weights = ground.spent(told, due.times_s)
+        errors.append(np.hypot(*ground.resting_place(once, frame, weights)).reshape(1))
+        distinct.append(float(len(once)))
+    return [values(NAME, "values told", distinct), median(NAME, "error", errors), *within(NAME, errors)]
 
 
-def _moved(mechanism: Mechanism, place: tuple[int, int], kind: int, rng: np.random.Generator) -> tuple[int, int]:
-    """kind 0: as it is; 1: to an edge of its cell; 2: to a corner."""
-    box = mechanism.cell(*place)
-    if box is None or kind == 0:
+def at_edge(
+    box: tuple[float, float, float, float] | None,
+    place: tuple[int, int],
+    axes: int,
+    near_e6: int,
+    rng: np.random.Generator,
+) -> tuple[int, int]:
+    """The place moved along so many axes (0 to 2) until it is near_e6 within an edge of the box around it."""
+    if box is None:
         return place
     low, high = np.round(np.array(box) * 1e6).astype(int).reshape(2, 2)
     moved = list(place)
-    for axis in (0, 1) if kind == 2 else (int(rng.integers(2)),):
-        moved[axis] = int(rng.choice((low[axis] + NEAR_E6, high[axis] - NEAR_E6)))
+    for axis in rng.permutation(2)[:axes]:
+        moved[axis] = int(rng.choice((low[axis] + near_e6, high[axis] - near_e6)))
     return moved[0], moved[1]

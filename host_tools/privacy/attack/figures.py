@@ -1,4 +1,5 @@
-"""Figures with their uncertainty: shares after Wilson (1927), medians by bootstrap over vehicles.
+"""Figures with their uncertainty: by drawing whole vehicles again where a vehicle gives several cases (cluster
+bootstrap), after Wilson (1927) where each case stands for itself.
 
 Must never give a figure without the number of cases it stands on.
 """
@@ -14,14 +15,16 @@ import numpy as np
 from host_tools.privacy.attack.traces import Floats
 
 Z_95 = 1.959_964
-RESAMPLES = 200
-DRAWN_MAX = 250  # values of a group that the interval is made of; evenly spread over it
+RESAMPLES = 1000
+STEPS_MAX = 2000  # of a median's interval: it lies on one of so many order statistics, evenly spread
 BOOTSTRAP_SEED = 1
+RADII_M = (100, 250, 1000)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """value with its 95 % interval, of n cases. unit: "share", "m", "m/s", "x chance", or "" for a plain number."""
+    """value with its 95 % interval (NaN where there is none), of n cases. unit: "share", "m", "m/s", "x chance"; or
+    "values": value is the largest of n numbers, low and high are the least and the largest."""
 
     attack: str
     name: str
@@ -36,60 +39,109 @@ class Figure:
         """As thresholds name it."""
         return f"{self.attack}.{self.name}"
 
+    @property
+    def reach(self) -> tuple[float, float]:
+        """(low, high), the value itself where it has no interval."""
+        return (self.value, self.value) if math.isnan(self.low) else (self.low, self.high)
+
     def text(self) -> str:
-        """With its interval, as tables show it."""
-        if self.unit == "share":
-            return f"{self.value:.1%} ({self.low:.1%}-{self.high:.1%})"
-        return f"{_short(self.value)} ({_short(self.low)}-{_short(self.high)}){' ' + self.unit if self.unit else ''}"
+        """With its interval, as messages show it."""
+        write = "{:.1%}".format if self.unit == "share" else _short
+        if self.unit == "values":
+            return f"{write(self.low)} to {write(self.high)}"
+        interval = "" if math.isnan(self.low) else f" ({write(self.low)}-{write(self.high)})"
+        return f"{write(self.value)}{interval}{'' if self.unit == 'share' else ' ' + self.unit}"
 
 
 def _short(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.0f}" if abs(value) >= 20 else f"{value:.2g}"
 
 
+def nothing(attack: str, name: str, unit: str) -> Figure:
+    """A figure of no cases."""
+    return Figure(attack, name, math.nan, math.nan, math.nan, 0, unit)
+
+
 def share(attack: str, name: str, hits: float, n: int) -> Figure:
-    """hits of n; ties may count in part."""
-    if not n:
-        return Figure(attack, name, math.nan, math.nan, math.nan, 0, "share")
-    p, z = hits / n, Z_95
+    """hits of n cases that do not depend on one another; ties may count in part."""
+    return Figure(attack, name, hits / n, *_wilson(hits / n, n), n, "share") if n else nothing(attack, name, "share")
+
+
+def _wilson(p: float, n: int) -> tuple[float, float]:
+    z = Z_95
     middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     whole = 1 + z * z / n
-    return Figure(attack, name, p, max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole), n, "share")
+    return max(0.0, (middle - half) / whole), min(1.0, (middle + half) / whole)
 
 
-def times_chance(attack: str, name: str, hits: float, n: int, by_chance: float) -> Figure:
-    """Hits in multiples of those that guessing gives."""
-    found = share(attack, name, hits, n)
-    factor = n / by_chance if by_chance else math.nan
-    return Figure(attack, name, found.value * factor, found.low * factor, found.high * factor, n, "x chance")
+def share_by(attack: str, name: str, groups: Sequence[Floats]) -> Figure:
+    """The mean of all cases (0 to 1 each); the interval by drawing whole groups (vehicles) again. Where no case
+    differs from another, or each group is one case, Wilson's over groups; of one group, none."""
+    there = [np.asarray(group, dtype=float) for group in groups if len(group)]
+    if not there:
+        return nothing(attack, name, "share")
+    sums, counts = np.array([group.sum() for group in there]), np.array([len(group) for group in there])
+    value, n = float(sums.sum() / counts.sum()), int(counts.sum())
+    if value in (0.0, 1.0) or n == len(there):
+        return Figure(attack, name, value, *_wilson(value, len(there)), n, "share")
+    if len(there) == 1:
+        return Figure(attack, name, value, math.nan, math.nan, n, "share")
+    times = _draws(len(there))
+    return Figure(attack, name, value, *_interval((times @ sums) / (times @ counts)), n, "share")
+
+
+def times_chance(found: Figure, name: str, by_chance: float) -> Figure:
+    """A share in multiples of the hits that guessing gives on as many cases."""
+    if not found.n or not by_chance:
+        return nothing(found.attack, name, "x chance")
+    factor = found.n / by_chance
+    reach = (part * factor for part in (found.value, found.low, found.high))
+    return Figure(found.attack, name, *reach, found.n, "x chance")
 
 
 def median(attack: str, name: str, groups: Sequence[Floats], unit: str = "m", level: float = 50) -> Figure:
-    """The median (or another percentile) of all values; the interval by drawing whole groups (vehicles) again."""
+    """The median (or another percentile) of all values; the interval by drawing whole groups (vehicles) again, none
+    where there is one group."""
     there = [np.asarray(group) for group in groups if len(group)]
     if not there:
-        return Figure(attack, name, math.nan, math.nan, math.nan, 0, unit)
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    whole = np.concatenate(there)
-    thin = [group[:: -(-len(group) // DRAWN_MAX)] for group in there]
-    drawn = [
-        np.percentile(np.concatenate([thin[at] for at in rng.integers(0, len(there), len(there))]), level)
-        for _ in range(RESAMPLES)
-    ]
+        return nothing(attack, name, unit)
+    whole = np.sort(np.concatenate(there))
+    value = float(np.percentile(whole, level))
+    if len(there) == 1:
+        return Figure(attack, name, value, math.nan, math.nan, len(whole), unit)
+    steps = whole[np.linspace(0, len(whole) - 1, min(len(whole), STEPS_MAX)).astype(int)]
+    below = np.array([np.searchsorted(np.sort(group), steps, side="right") for group in there])
+    times = _draws(len(there))
+    # float32 is exact for counts below 2^24, and fast.
+    counted = times.astype(np.float32) @ below.astype(np.float32)
+    wanted = (times @ np.array([len(group) for group in there])) * level / 100
+    drawn = steps[np.minimum(np.sum(counted < wanted[:, None], axis=1), len(steps) - 1)]
+    low, high = _interval(drawn)
+    # A step's width either way is no evidence against the value itself.
+    return Figure(attack, name, value, min(low, value), max(high, value), len(whole), unit)
+
+
+def _draws(groups: int) -> Floats:
+    """(RESAMPLES, groups): how often each group is drawn."""
+    drawn: Floats = np.random.default_rng(BOOTSTRAP_SEED).multinomial(groups, [1 / groups] * groups, RESAMPLES) * 1.0
+    return drawn
+
+
+def _interval(drawn: Floats) -> tuple[float, float]:
     low, high = np.percentile(drawn, (2.5, 97.5)).tolist()
-    return Figure(attack, name, float(np.percentile(whole, level)), low, high, len(whole), unit)
+    return low, high
 
 
-def within(attack: str, errors_m: Floats, radii_m: Sequence[int] = (100, 250, 1000)) -> list[Figure]:
-    """Shares of errors within so many metres."""
+def within(attack: str, groups: Sequence[Floats]) -> list[Figure]:
+    """Shares of errors within RADII_M."""
     return [
-        share(attack, f"within {radius_m} m", int(np.sum(errors_m <= radius_m)), len(errors_m))
-        for radius_m in radii_m
+        share_by(attack, f"within {radius_m} m", [np.asarray(group) <= radius_m for group in groups])
+        for radius_m in RADII_M
     ]
 
 
-def count(attack: str, name: str, values: Sequence[float]) -> Figure:
-    """The largest of some numbers, with the least and the largest as its interval."""
-    if not values:
-        return Figure(attack, name, math.nan, math.nan, math.nan, 0, "")
-    return Figure(attack, name, float(max(values)), float(min(values)), float(max(values)), len(values), "")
+def values(attack: str, name: str, numbers: Sequence[float]) -> Figure:
+    """The least and the largest of some numbers."""
+    if not len(numbers):
+        return nothing(attack, name, "values")
+    return Figure(attack, name, float(max(numbers)), float(min(numbers)), float(max(numbers)), len(numbers), "values")

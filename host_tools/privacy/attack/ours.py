@@ -31,6 +31,7 @@ EVERY_S = 300  # the shortest interval of positions that any profile has
 SERIAL = 1
 # Scatter: the noise's mean radius (twice its scale) is half the tier's nominal size; reports a day, at most.
 SCATTER_PART, SCATTER_DAY = 4, 96
+PLACE_TIER = len(wire.TIERS) - 1  # whose cells scatter moves as one: the firmware's, which only a node can import
 
 # A node's flash: in memory where the machine has a place for that, since it is written at every change of cell.
 FLASH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
@@ -40,6 +41,7 @@ STAGES: tuple[Any, ...] = (Policy, Drops, Minimiser, HeldCell, Pipeline)
 STANDINS = str(Path(__file__).resolve().parents[2] / "standins")
 
 Cell = tuple[int, int, int]
+Degrees = tuple[float, float, float, float]
 
 
 @cache
@@ -109,6 +111,8 @@ class _Receiver:
 class Ours:
     """A tier in a mode, as the firmware does it. zones: cells of the policy in which nothing is told."""
 
+    holds = True
+
     def __init__(self, tier: str, mode: str = "cells", zones: tuple[Cell, ...] = ()) -> None:
         self.name = f"{tier} ({mode})"
         self.tier, self.mode, self._zones = TIER_NAMES.index(tier), mode, zones
@@ -123,14 +127,14 @@ class Ours:
         leaving, keys, receiver = _Exit(), _Keys(rng.bytes(32)), _Receiver()
         with tempfile.TemporaryDirectory(prefix="plumveil-held-", dir=FLASH) as folder:
             pipeline = None
-            for slot_s, lat_e6, lon_e6 in zip(
-                due.slots_s.tolist(), due.lat_e6.tolist(), due.lon_e6.tolist(), strict=True
+            for t_s, lat_e6, lon_e6 in zip(
+                due.times_s.tolist(), due.lat_e6.tolist(), due.lon_e6.tolist(), strict=True
             ):
-                if pipeline is None or keys.epoch != slot_s // wire.EPOCH_S:
-                    keys.epoch = slot_s // wire.EPOCH_S
+                if pipeline is None or keys.epoch != t_s // wire.EPOCH_S:
+                    keys.epoch = t_s // wire.EPOCH_S
                     pipeline = self._started(leaving, keys, Path(folder) / "held")
                 receiver.place = lat_e6, lon_e6
-                pipeline.take_position(slot_s, True, receiver)
+                pipeline.take_position(t_s, True, receiver)
         return self._told(leaving.records)
 
     def _started(self, leaving: _Exit, keys: _Keys, path: Path) -> Any:
@@ -168,7 +172,15 @@ class Ours:
         reach: Floats = boxes + np.stack((-slack, -side, slack, side), axis=-1)
         return reach
 
-    def cell(self, lat_e6: int, lon_e6: int) -> tuple[float, float, float, float]:
+    def cell(self, lat_e6: int, lon_e6: int) -> Degrees:
         """The tier's cell around a place."""
-        south, west, north, east = cells.box(*cells.locate(lat_e6, lon_e6, self.tier))
-        return south / 1e6, west / 1e6, north / 1e6, east / 1e6
+        return _around(lat_e6, lon_e6, self.tier)
+
+    def brink(self, lat_e6: int, lon_e6: int) -> Degrees:
+        """That cell; of scatter, the place that is moved as one."""
+        return _around(lat_e6, lon_e6, PLACE_TIER if self.mode == "scatter" else self.tier)
+
+
+def _around(lat_e6: int, lon_e6: int, tier: int) -> Degrees:
+    south, west, north, east = cells.box(*cells.locate(lat_e6, lon_e6, tier))
+    return south / 1e6, west / 1e6, north / 1e6, east / 1e6

@@ -31,25 +31,40 @@ def laplace(due: Due, scale_m: float, rng: np.random.Generator) -> Floats:
     return due.degrees + moved / M_PER_DEGREE
 
 
-class Raw:
+class Peer:
+    """What all of them have: no memory but where said."""
+
+    name, margin_m, spread_m, holds = "", 0.0, 0.0, False
+
+    def tell(self, due: Due, rng: np.random.Generator) -> Told:
+        """What it tells of one vehicle's fixes."""
+        raise NotImplementedError
+
+    def cell(self, lat_e6: int, lon_e6: int) -> Box | None:
+        """The box told of a place, where it is larger than a point."""
+        at = np.array([lat_e6]), np.array([lon_e6])
+        south, west, north, east = self.tell(Due(at[0], at[0], *at), np.random.default_rng(0)).boxes[0].tolist()
+        return (south, west, north, east) if north > south else None
+
+    def brink(self, lat_e6: int, lon_e6: int) -> Box | None:
+        """The same box: beyond its edges lies the next."""
+        return self.cell(lat_e6, lon_e6)
+
+
+class Raw(Peer):
     """Every fix as it is."""
 
-    name, margin_m, spread_m = "raw", 0.0, 0.0
+    name = "raw"
 
     def tell(self, due: Due, rng: np.random.Generator) -> Told:
         """Points are places; each is its own box."""
         points = due.degrees
         return Told(due.times_s, points, (due.lat_e6 << 32) + due.lon_e6, np.hstack((points, points)))
 
-    def cell(self, lat_e6: int, lon_e6: int) -> Box | None:
-        """None."""
-        return None
 
-
-class _Grid:
+class _Grid(Peer):
     """Steps in degrees, everywhere the same; no memory."""
 
-    name, margin_m, spread_m = "", 0.0, 0.0
     step_deg, shift_deg = 0.0, 0.0
 
     def tell(self, due: Due, rng: np.random.Generator) -> Told:
@@ -58,12 +73,6 @@ class _Grid:
         low = (number * self.step_deg + self.shift_deg).astype(np.float64)
         boxes = np.hstack((low, low + self.step_deg))
         return Told(due.times_s, low + self.step_deg / 2, (number[:, 0] << 32) + number[:, 1], boxes)
-
-    def cell(self, lat_e6: int, lon_e6: int) -> Box:
-        """The step around a place."""
-        at = np.array([lat_e6]), np.array([lon_e6])
-        south, west, north, east = self.tell(Due(at[0], at[0], *at), np.random.default_rng(0)).boxes[0].tolist()
-        return south, west, north, east
 
 
 class Decimals(_Grid):
@@ -84,10 +93,8 @@ class Truncated(_Grid):
         self.step_deg = (1 << (32 - bits)) * 1e-7
 
 
-class FreshLaplace:
+class FreshLaplace(Peer):
     """Planar Laplace, drawn anew for each fix (Andres and others 2013)."""
-
-    margin_m = 0.0
 
     def __init__(self, scale_m: float = GEO_SCALE_M) -> None:
         self.name, self._scale_m, self.spread_m = "fresh Laplace", scale_m, 2 * scale_m
@@ -97,10 +104,6 @@ class FreshLaplace:
         return Told(
             due.times_s, laplace(due, self._scale_m, rng), np.arange(len(due)), np.full((len(due), 4), np.nan)
         )
-
-    def cell(self, lat_e6: int, lon_e6: int) -> Box | None:
-        """None."""
-        return None
 
 
 class Memo(FreshLaplace):
@@ -121,10 +124,8 @@ class Memo(FreshLaplace):
         return Told(due.times_s, drawn.points[source], source, drawn.boxes)
 
 
-class PlainSnap:
+class PlainSnap(Peer):
     """Our own grid without a held cell: what snapping alone does."""
-
-    margin_m, spread_m = 0.0, 0.0
 
     def __init__(self, tier: str) -> None:
         self.name, self._tier = f"{tier}, no hysteresis", TIER_NAMES.index(tier)
@@ -135,14 +136,8 @@ class PlainSnap:
         boxes = cell_arrays.boxes_e6(self._tier, row, column) / 1e6
         return Told(due.times_s, cell_arrays.centres(self._tier, row, column), (row << 32) + column, boxes)
 
-    def cell(self, lat_e6: int, lon_e6: int) -> Box:
-        """The cell around a place."""
-        at = np.array([lat_e6]), np.array([lon_e6])
-        south, west, north, east = self.tell(Due(at[0], at[0], *at), np.random.default_rng(0)).boxes[0].tolist()
-        return south, west, north, east
 
-
-def every() -> list[Raw | _Grid | FreshLaplace | PlainSnap]:
+def every() -> list[Peer]:
     """All peers, in the order of the report."""
     bits = [Truncated(number) for number in range(16, 11, -1)]
     return [Raw(), Decimals(), *bits, FreshLaplace(), Memo(), PlainSnap("area"), PlainSnap("street")]

@@ -1,98 +1,100 @@
 """Re-identification across pseudonym epochs by movement alone: which vehicle of today is which of yesterday?
 
-Two ways, and both together: where and when it goes (profile), and whether it goes on where another left off at the
-change of the epoch (continuity). Must never use anything but what was told.
+By where and when it goes (profile), by whether it goes on where another left off at the change of the epoch
+(continuity), and by both, weighed as the other nights teach. Must never learn from the night that is judged, nor use
+anything but what was told and what the mechanism is known to do.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from host_tools.privacy.attack.figures import Figure, share, times_chance
-from host_tools.privacy.attack.told import Told
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+
+from host_tools.privacy.attack import likeness, match
+from host_tools.privacy.attack.figures import Figure, values
+from host_tools.privacy.attack.told import Mechanism, Told
 from host_tools.privacy.attack.traces import Due, Floats, Frame, epochs
 from plumveil import wire
 
 NAME = "re-identification"
-SCALES_M = (300.0, 1000.0, 4000.0)
 VEHICLES_MIN = 8
-SPEED_M_S, SLACK_M = 8.0, 1000.0
+ROUNDS_MAX = 300  # of the fit, on at most so many pairs of vehicles
+PAIRS_MAX = 60_000
 
 
-def attack(runs: list[tuple[Due, Told]], frame: Frame) -> list[Figure]:
-    """Share named first among all vehicles of the next epoch by the best of the three attackers, and by each; and
-    what chance gives."""
-    every = sorted({int(epoch) for due, _ in runs for epoch in np.unique(epochs(due.slots_s))})
-    hits, asked, chance = np.zeros(3), 0, 0.0
-    for epoch in every:
-        there = [(_day(due, told, epoch), _day(due, told, epoch + 1)) for due, told in runs]
-        pairs = [pair for pair in there if len(pair[0]) and len(pair[1])]
-        if len(pairs) < VEHICLES_MIN:
-            continue
-        profile = np.mean([_profiles(pairs, frame, scale_m) for scale_m in SCALES_M], axis=0)
-        going_on = _continuity(pairs, frame, (epoch + 1) * wire.EPOCH_S)
-        both = _standard(profile) + _standard(going_on)
-        hits += [_right(scores) for scores in (profile, going_on, both)]
-        asked += len(pairs)
-        chance += 1.0
-    names = ("profile", "continuity", "both")
-    each = [share(NAME, name, float(hit), asked) for name, hit in zip(names, hits, strict=True)]
-    best = float(hits.max())
-    return [share(NAME, "named", best, asked), times_chance(NAME, "times chance", best, asked, chance), *each]
+@dataclass(frozen=True)
+class _Night:
+    """there: numbers of the n vehicles told of on both sides of it. profile (n, n, k), continuity (n, n, l): likeness
+    of each to each; other (n, n): pairs that cannot be one vehicle."""
+
+    there: list[int]
+    profile: Floats
+    continuity: Floats
+    other: NDArray[np.bool_]
+
+    @property
+    def all(self) -> Floats:
+        return np.concatenate((self.profile, self.continuity), axis=-1)
 
 
-def _day(due: Due, told: Told, epoch: int) -> Told:
+def attack(mechanism: Mechanism, runs: list[tuple[Due, Told]], frame: Frame) -> list[Figure]:
+    """Share given its own name of the next epoch, in multiples of chance, among so many candidates a night; and the
+    same by profile and by continuity alone, unlearnt."""
+    found = (_night(mechanism, runs, frame, epoch) for epoch in _epochs(runs))
+    nights = [night for night in found if night is not None]
+    ways = ("named", "profile", "continuity")
+    tallies = [match.Tally(len(runs)) for _ in ways]
+    for night in nights:
+        profile, continuity = (match.standard(np.mean(one, axis=-1)) for one in (night.profile, night.continuity))
+        others = [other for other in nights if other is not night]
+        both = _learnt(others, night) if others else profile + continuity
+        for tally, scores in zip(tallies, (both, profile, continuity), strict=True):
+            tally.add(night.there, match.assigned(np.where(night.other, match.IMPOSSIBLE, scores)))
+    figures = [
+        figure
+        for way, tally in zip(ways, tallies, strict=True)
+        for figure in tally.figures(NAME, way, "times chance" if way == "named" else f"{way}, times chance")
+    ]
+    return [*figures, values(NAME, "candidates a night", [float(len(night.there)) for night in nights])]
+
+
+def _epochs(runs: list[tuple[Due, Told]]) -> list[int]:
+    return sorted({int(epoch) for due, _ in runs for epoch in np.unique(epochs(due.times_s))})
+
+
+def _night(mechanism: Mechanism, runs: list[tuple[Due, Told]], frame: Frame, epoch: int) -> _Night | None:
+    """None where too few are told of on both sides."""
+    sides = [(day(told, epoch), day(told, epoch + 1)) for _, told in runs]
+    there = [number for number, (before, after) in enumerate(sides) if len(before) and len(after)]
+    if len(there) < VEHICLES_MIN:
+        return None
+    pairs = [sides[number] for number in there]
+    last, first = np.array([a.values[-1] for a, _ in pairs]), np.array([b.values[0] for _, b in pairs])
+    # What is held over midnight is not told again: who begins with the cell another ended in is somebody else.
+    other = (last[:, None] == first[None]) & mechanism.holds
+    return _Night(
+        there, likeness.profile(pairs, frame), likeness.continuity(pairs, frame, (epoch + 1) * wire.EPOCH_S), other
+    )
+
+
+def day(told: Told, epoch: int) -> Told:
     """The reports of an epoch, by the moment of the report; an epoch knows nothing of the one before."""
     return told.between(epoch * wire.EPOCH_S, (epoch + 1) * wire.EPOCH_S)
 
 
-def _profiles(pairs: list[tuple[Told, Told]], frame: Frame, scale_m: float) -> Floats:
-    """(n, n): likeness of every vehicle's first day to every vehicle's second; squares of scale_m by six hours, rare
-    ones counting more."""
-    days = [_squares(one, frame, scale_m) for one in (*(a for a, _ in pairs), *(b for _, b in pairs))]
-    places = {square: at for at, square in enumerate(sorted(set().union(*days)))}
-    table = np.zeros((len(days), len(places)))
-    for row, day in enumerate(days):
-        for square, count in day.items():
-            table[row, places[square]] = np.log1p(count)
-    table *= np.log(len(days) / (table > 0).sum(axis=0))
-    table /= np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
-    likeness: Floats = table[: len(pairs)] @ table[len(pairs) :].T
-    return likeness
-
-
-def _squares(told: Told, frame: Frame, scale_m: float) -> dict[tuple[int, int, int], int]:
-    squares = np.floor(frame.metres(told.points) / scale_m).astype(int)
-    quarter = told.times_s % wire.EPOCH_S // 21_600
-    found: dict[tuple[int, int, int], int] = {}
-    for (north, east), hour in zip(squares.tolist(), quarter.tolist(), strict=True):
-        # With and without the hour.
-        for key in ((north, east, hour), (north, east, -1)):
-            found[key] = found.get(key, 0) + 1
-    return found
-
-
-def _continuity(pairs: list[tuple[Told, Told]], frame: Frame, midnight_s: int) -> Floats:
-    """(n, n): how little the way from every last place to every first one asks for."""
-    last, first = (frame.metres(np.array([one.points[at] for one in side])) for side, at in _sides(pairs))
-    before = midnight_s - np.array([a.times_s[-1] for a, _ in pairs])
-    after = np.array([b.times_s[0] for _, b in pairs]) - midnight_s
-    apart = np.hypot(*(last[:, None] - first[None]).transpose(2, 0, 1))
-    score: Floats = -apart / (SLACK_M + SPEED_M_S * (before[:, None] + after[None]))
-    return score
-
-
-def _sides(pairs: list[tuple[Told, Told]]) -> tuple[tuple[list[Told], int], tuple[list[Told], int]]:
-    return ([a for a, _ in pairs], -1), ([b for _, b in pairs], 0)
-
-
-def _standard(scores: Floats) -> Floats:
-    spread: Floats = (scores - scores.mean()) / max(float(scores.std()), 1e-12)
-    return spread
-
-
-def _right(scores: Floats) -> float:
-    """How many rows have their largest value on the diagonal; ties count in part."""
-    best = scores.max(axis=1, keepdims=True)
-    tied = scores >= best - 1e-9
-    return float(np.sum(np.diag(tied) / tied.sum(axis=1)))
+def _learnt(others: list[_Night], night: _Night) -> Floats:
+    """(n, n): how likely each pair of a night is one vehicle, by what told such pairs from the rest on other nights."""
+    asked = np.concatenate([one.all[~one.other] for one in others])
+    same = np.concatenate([np.eye(len(one.there), dtype=bool)[~one.other] for one in others])
+    if len(asked) > PAIRS_MAX:
+        kept = np.random.default_rng(0).permutation(len(asked))[:PAIRS_MAX]
+        asked, same = asked[kept], same[kept]
+    if same.all() or not same.any():
+        return match.standard(night.all.mean(axis=-1))
+    mean, spread = asked.mean(axis=0), asked.std(axis=0) + 1e-9
+    model = LogisticRegression(max_iter=ROUNDS_MAX).fit((asked - mean) / spread, same)
+    scores: Floats = (night.all - mean) / spread @ model.coef_[0]
+    return scores

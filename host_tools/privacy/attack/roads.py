@@ -37,12 +37,12 @@ def attack(
     rng = np.random.default_rng(seed)
     found_m, told_m, speed, speeds = [], [], [], []
     for due, told in runs:
-        due = due.part((told.at(due.slots_s) >= 0) & (np.arange(len(due)) < slots))
+        due = due.part((told.at(due.times_s) >= 0) & (np.arange(len(due)) < slots))
         if len(due) < 2 * WINDOW:
             continue
         truth, way = frame.metres(due.degrees), follow(mechanism, due, told, roads, frame, rng)
         found_m.append(ground.distances_m(way, truth))
-        told_m.append(ground.distances_m(frame.metres(told.points[told.at(due.slots_s)]), truth))
+        told_m.append(ground.distances_m(frame.metres(told.points[told.at(due.times_s)]), truth))
         true_speed = _speeds(due, truth)
         speed.append(np.abs(_speeds(due, way) - true_speed))
         speeds.append(true_speed)
@@ -62,7 +62,7 @@ def follow(
     candidates: list[Floats] = []
     costs: list[Floats] = []
     choice: dict[int, tuple[Floats, Floats]] = {}
-    for at in told.at(due.slots_s).tolist():
+    for at in told.at(due.times_s).tolist():
         if at not in choice:
             choice[at] = _allowed(points[at], boxes[at], roads, mechanism.spread_m, rng)
         candidates.append(choice[at][0])

@@ -40,11 +40,12 @@ class Told:
 
 class Mechanism(Protocol):
     """A way of coarsening. margin_m: how far beyond its cell's edge it may still tell that cell; spread_m: mean
-    distance of its noise, 0 where it draws none."""
+    distance of its noise, 0 where it draws none; holds: whether it tells a value again only after another."""
 
     name: str
     margin_m: float
     spread_m: float
+    holds: bool
 
     def tell(self, due: Due, rng: np.random.Generator) -> Told:
         """What it tells of one vehicle's fixes, in order of time."""
@@ -52,4 +53,8 @@ class Mechanism(Protocol):
 
     def cell(self, lat_e6: int, lon_e6: int) -> tuple[float, float, float, float] | None:
         """South, west, north, east in degrees of the cell that a place lies in; None where there are none."""
+        ...
+
+    def brink(self, lat_e6: int, lon_e6: int) -> tuple[float, float, float, float] | None:
+        """The box around a place at whose edges another answer begins; None where there is none."""
         ...

@@ -27,7 +27,7 @@ def homes(mechanism: Mechanism, lived: Sequence[Household], seed: int) -> list[F
     errors, first = [], []
     for one in lived:
         told = mechanism.tell(one.due, rng)
-        night = _nights(one.due.slots_s)
+        night = _nights(one.due.times_s)
         days = epochs(night)
         errors.append(_missed(told, night, one))
         first.append(_missed(told, night[days == days[0]], one))
@@ -39,9 +39,9 @@ def homes(mechanism: Mechanism, lived: Sequence[Household], seed: int) -> list[F
     ]
 
 
-def _nights(slots_s: Ints) -> Ints:
-    hour = slots_s % 86_400 // 3600
-    return slots_s[(hour < NIGHT_UNTIL_H) | (hour >= NIGHT_FROM_H)]
+def _nights(times_s: Ints) -> Ints:
+    hour = times_s % 86_400 // 3600
+    return times_s[(hour < NIGHT_UNTIL_H) | (hour >= NIGHT_FROM_H)]
 
 
 def _missed(told: Told, night: Ints, one: Household) -> float:
@@ -56,9 +56,9 @@ def ends(runs: list[tuple[Due, Told]], frame: Frame) -> list[Figure]:
     errors = []
     for due, told in runs:
         missed = []
-        for day in np.unique(epochs(due.slots_s)):
-            mine = due.part(epochs(due.slots_s) == day)
-            at = told.at(np.array([mine.slots_s[0], mine.slots_s[-1]]))
+        for day in np.unique(epochs(due.times_s)):
+            mine = due.part(epochs(due.times_s) == day)
+            at = told.at(np.array([mine.times_s[0], mine.times_s[-1]]))
             if at[0] < 0:
                 continue
             truth = frame.metres(mine.degrees[[0, -1]])
@@ -71,9 +71,9 @@ def depot(runs: list[tuple[Due, Told]], frame: Frame) -> list[Figure]:
     """Distance of the guess at the fleet's busiest depot from where most of its days begin."""
     starts, guesses = [], []
     for due, told in runs:
-        for day in np.unique(epochs(due.slots_s)):
-            mine = due.part(epochs(due.slots_s) == day)
-            at = int(told.at(mine.slots_s[:1])[0])
+        for day in np.unique(epochs(due.times_s)):
+            mine = due.part(epochs(due.times_s) == day)
+            at = int(told.at(mine.times_s[:1])[0])
             if at >= 0:
                 starts.append(frame.metres(mine.degrees[:1])[0])
                 guesses.append(told.part(np.array([at])))

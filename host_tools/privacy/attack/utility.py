@@ -4,7 +4,7 @@ whether the route can be told from its reports.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from host_tools import cell_arrays
 from host_tools.policy.profile import TIER_NAMES
 from host_tools.privacy.attack import ground
-from host_tools.privacy.attack.figures import Figure, median, share
+from host_tools.privacy.attack.figures import Figure, median, share_by
 from host_tools.privacy.attack.told import Told
-from host_tools.privacy.attack.traces import Due, Floats, Frame, Scene, epochs
+from host_tools.privacy.attack.traces import Due, Floats, Frame, Ints, Scene, epochs
 
 NAME = "utility"
 YARDSTICKS = ("area", "district", "region")
@@ -26,36 +26,53 @@ Plans = Mapping[str, Mapping[Square, set[int]]]
 
 
 def attack(runs: list[tuple[Due, Told]], scene: Scene, seed: int) -> list[Figure]:
-    """Errors at every slot; excursions (one in ten slots, drawn) put into the cell of the yardstick in which they
-    were; routes recognised, each day judged by the plans that the other vehicles' raw ways give."""
+    """Errors at every slot; slots at which the place lies in the box told; excursions (one in ten
+    slots, drawn) put into the cell of the yardstick in which they were, beside always naming the commonest; routes
+    recognised, each day judged by the plans that the other vehicles' raw ways give."""
     rng = np.random.default_rng(seed)
-    errors, hits, asked = [], Counter[str](), 0
+    errors, inside, true_cells = [], [], []
+    hits: dict[str, list[Floats]] = {tier: [] for tier in YARDSTICKS}
     for due, told in runs:
-        due = due.part(told.at(due.slots_s) >= 0)
+        due = due.part(told.at(due.times_s) >= 0)
         if not len(due):
             continue
-        now = told.points[told.at(due.slots_s)]
-        errors.append(ground.distances_m(scene.frame.metres(now), scene.frame.metres(due.degrees)))
+        at = told.at(due.times_s)
+        errors.append(ground.distances_m(scene.frame.metres(told.points[at]), scene.frame.metres(due.degrees)))
+        boxes = told.boxes[at]
+        if not np.isnan(boxes).any():
+            # A cell's edges are in whole 1e-6 degree.
+            held = (due.degrees >= boxes[:, :2] - 2e-6) & (due.degrees <= boxes[:, 2:] + 2e-6)
+            inside.append(np.all(held, axis=1).astype(float))
         drawn = rng.random(len(due)) < 0.1
-        asked += int(drawn.sum())
+        true_cells.append({tier: _cells(due.degrees[drawn], tier) for tier in YARDSTICKS})
         for tier in YARDSTICKS:
-            hits[tier] += int(np.sum(_same_cell(now[drawn], due.degrees[drawn], tier)))
+            same = _cells(told.points[at][drawn], tier) == true_cells[-1][tier]
+            hits[tier].append(np.all(same, axis=1).astype(float))
     return [
         median(NAME, "error", errors),
         median(NAME, "error, 95th percentile", errors, level=95),
-        *(share(NAME, f"excursions in the right {tier}", hits[tier], asked) for tier in YARDSTICKS),
+        share_by(NAME, "inside the box told", inside),
+        *(share_by(NAME, f"excursions in the right {tier}", hits[tier]) for tier in YARDSTICKS),
+        *(_commonest([cells[tier] for cells in true_cells], tier) for tier in YARDSTICKS),
         _routes(runs, scene),
     ]
 
 
-def _same_cell(one: Floats, other: Floats, tier: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    number = TIER_NAMES.index(tier)
-    cells = [
-        cell_arrays.locate(e6[:, 0], e6[:, 1], number)
-        for e6 in (np.round(points * 1e6).astype(np.int64) for points in (one, other))
-    ]
-    same = (cells[0][0] == cells[1][0]) & (cells[0][1] == cells[1][1])
-    return np.asarray(same)
+def _cells(degrees: Floats, tier: str) -> Ints:
+    """(n, 2): row and column of the tier's cells."""
+    e6 = np.round(degrees * 1e6).astype(np.int64)
+    return np.stack(cell_arrays.locate(e6[:, 0], e6[:, 1], TIER_NAMES.index(tier)), axis=-1)
+
+
+def _commonest(cells: list[Ints], tier: str) -> Figure:
+    """What naming the commonest cell gets right, whatever is told."""
+    name = f"in the commonest {tier}"
+    if not cells:
+        return share_by(NAME, name, [])
+    found, counts = np.unique(np.concatenate(cells), axis=0, return_counts=True)
+    if not len(found):
+        return share_by(NAME, name, [])
+    return share_by(NAME, name, [np.all(one == found[counts.argmax()], axis=1).astype(float) for one in cells])
 
 
 def _routes(runs: list[tuple[Due, Told]], scene: Scene) -> Figure:
@@ -77,8 +94,10 @@ def _routes(runs: list[tuple[Due, Told]], scene: Scene) -> Figure:
     # A route that nobody else drives cannot be known from others.
     known = [one for one in days if any(vehicles - {one[0]} for vehicles in plans[one[1]].values())]
     wide = {name: _widened(squares) for name, squares in plans.items()}
-    right = sum(_likeliest(mine, number, plans, wide, scene.frame) == name for number, name, mine in known)
-    return share(NAME, "routes recognised", right, len(known))
+    right: list[list[float]] = [[] for _ in runs]
+    for number, name, mine in known:
+        right[number].append(_likeliest(mine, number, plans, wide, scene.frame) == name)
+    return share_by(NAME, "routes recognised", [np.array(one) for one in right])
 
 
 def _widened(squares: Mapping[Square, set[int]]) -> dict[Square, set[int]]:
