@@ -58,7 +58,7 @@ def attack(
     with_peers: Annotated[
         bool, typer.Option("--peers/--no-peers", help="Whether to attack what others do as well.")
     ] = True,
-    out: Annotated[Path, typer.Option(help="Folder for privacy-attack.html and .json.")] = OUT,
+    out: Annotated[Path, typer.Option(help="Folder for report.html and privacy-attack.json.")] = OUT,
 ) -> None:
     """Attack positions as the firmware tells them: homes, edges, roads, pseudonyms, zones; and what stays useful."""
     # scikit-learn's and matplotlib's imports take seconds: other commands do without.

@@ -6,19 +6,21 @@ from functools import cache
 
 import numpy as np
 
-from host_tools.privacy.attack import generator, study
+from host_tools.privacy.attack import generator, study, traces
 from host_tools.privacy.attack.figures import Figure
 from host_tools.privacy.attack.ours import EVERY_S
 from host_tools.privacy.attack.told import Mechanism, Told
 from host_tools.privacy.attack.traces import Due, Scene
+from tests.host.command_line import ROOT
 
 SEED = 3
+BUSES = ROOT.parent / "shared" / "data" / "traces" / "capmetro_2016-11-24_27_88vehicles.csv.gz"
 
 
 class Silent:
     """Tells one value, whatever happens: what an attacker must make nothing of."""
 
-    name, margin_m, spread_m = "silent", 0.0, 0.0
+    name, margin_m, spread_m, holds = "silent", 0.0, 0.0, False
 
     def tell(self, due: Due, rng: np.random.Generator) -> Told:
         """The middle of the region, once a day."""
@@ -33,11 +35,21 @@ class Silent:
         """None."""
         return None
 
+    brink = cell
+
 
 @cache
 def fleet(vehicles: int = 16, days: int = 3) -> Scene:
     """An invented fleet."""
     return generator.fleet(SEED, vehicles, days, routes=4)
+
+
+@cache
+def buses() -> Scene:
+    """Real vehicles where they are, else invented ones; a shared folder without them is a failure."""
+    if not BUSES.parents[2].is_dir():
+        return generator.fleet(SEED, 40, 4)
+    return traces.load([BUSES])[0]
 
 
 def runs(mechanism: Mechanism, scene: Scene) -> list[tuple[Due, Told]]:

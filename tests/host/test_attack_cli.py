@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from host_tools.errors import UsageError
 from host_tools.privacy.attack import command, generator, report, study, thresholds
-from host_tools.privacy.attack.figures import Figure, count, share
+from host_tools.privacy.attack.figures import Figure, share, values
 from host_tools.privacy.attack.ours import EVERY_S, Ours
 from host_tools.privacy.attack.study import Progress, Row, Settings, Study
 from host_tools.privacy.attack.traces import Floats, Scene
 from tests.host.command_line import run
 
 FIGURES: tuple[Figure, ...] = (
-    count("averaging", "values told", [1.0, 1.0]),
+    values("averaging", "values told", [1.0, 1.0]),
     share("home", "within 100 m", 3, 80),
     Figure("utility", "error", 390.0, 380.0, 400.0, 50, "m"),
 )
@@ -34,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Calls:
     def ran(scenes: list[Scene], tiers: list[str], modes: list[str], settings: Settings, progress: Progress) -> Study:
         found.append((scenes, list(tiers), list(modes), settings))
         progress("area", 0.5)
-        figures = FIGURES if settings.seed != 9 else (count("averaging", "values told", [1.0, 2.0]), *FIGURES[1:])
+        figures = FIGURES if settings.seed != 9 else (values("averaging", "values told", [1.0, 2.0]), *FIGURES[1:])
         return Study(
             settings, (("invented", 3),), (Row("area (cells)", "cells.area", figures), Row("raw", "", figures))
         )
@@ -117,8 +118,32 @@ def test_no_place_is_written_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_a_threshold_missed_ends_with_1(asked: Calls, tmp_path: Path) -> None:
     ended = run("privacy", "attack", "--quick", "--seed", "9", "--out", tmp_path)
     assert ended.code == 1
-    assert "missed: cells.area: averaging.values told is 2" in ended.out
+    assert "missed: cells.area: averaging.values told is 1 to 2" in ended.out
     assert "Thresholds missed" in (tmp_path / report.HTML).read_text("utf-8")
+
+
+def test_what_was_not_measured_is_not_said_to_be_held(
+    asked: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "load", lambda: {"cells.area": {"depot.error": {"min": 1.0}}})
+    ended = run("privacy", "attack", "--quick", "--out", tmp_path)
+    assert ended.code == 0
+    assert "not measured: cells.area: depot.error" in ended.out
+    assert "thresholds held, but for those not measured" in ended.out
+    assert "not measured: cells.area: depot.error" in (tmp_path / report.HTML).read_text("utf-8")
+
+
+def test_a_run_that_fails_leaves_nothing_behind(
+    asked: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / report.JSON).write_text("of last time", "utf-8")
+
+    def failed(*_given: object) -> Study:
+        raise UsageError("no")
+
+    monkeypatch.setattr(study, "run", failed)
+    assert run("privacy", "attack", "--quick", "--out", tmp_path).code == 2
+    assert [(path.name, path.read_text("utf-8")) for path in tmp_path.iterdir()] == [(report.JSON, "of last time")]
 
 
 def test_options_arrive(asked: Calls, tmp_path: Path) -> None:

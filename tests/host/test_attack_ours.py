@@ -9,7 +9,7 @@ import pytest
 
 from host_tools import cells
 from host_tools.privacy.attack import generator
-from host_tools.privacy.attack.ours import EVERY_S, Ours
+from host_tools.privacy.attack.ours import EVERY_S, PLACE_TIER, Ours
 from plumveil import grid, wire
 from tests.host.attacking import fleet, households
 
@@ -24,10 +24,10 @@ def test_reports_are_the_cells_of_the_firmwares_grid(tier: str) -> None:
     mechanism = Ours(tier)
     told = mechanism.tell(due, RNG)
     held, expected = None, []
-    for slot_s, lat, lon in zip(due.slots_s.tolist(), due.lat_e6.tolist(), due.lon_e6.tolist(), strict=True):
+    for t_s, lat, lon in zip(due.times_s.tolist(), due.lat_e6.tolist(), due.lon_e6.tolist(), strict=True):
         cell = grid.cell_for(lat, lon, mechanism.tier, held)
         if cell is not held:
-            expected.append((slot_s - slot_s % wire.POSITION_TIME_S, (cell[1] << 32) + cell[2]))
+            expected.append((t_s - t_s % wire.POSITION_TIME_S, (cell[1] << 32) + cell[2]))
         held = cell
     assert list(zip(told.times_s.tolist(), told.values.tolist(), strict=True)) == expected
 
@@ -42,7 +42,7 @@ def test_the_firmware_itself_is_run() -> None:
 def test_the_place_lies_in_the_box_that_the_observer_has(tier: str) -> None:
     for one in households(4, 2):
         told = Ours(tier).tell(one.due, RNG)
-        at = told.at(one.due.slots_s)
+        at = told.at(one.due.times_s)
         box = told.boxes[at]
         assert (at >= 0).all()
         assert np.all((one.due.degrees >= box[:, :2] - 2e-6) & (one.due.degrees <= box[:, 2:] + 2e-6))
@@ -71,3 +71,10 @@ def test_scatter_gives_a_place_one_answer_and_nodes_different_ones() -> None:
     ]
     assert [len(answer) for answer in answers] == [1] * 12
     assert len(set.union(*answers)) > 2
+
+
+def test_scatters_places_are_the_firmwares() -> None:
+    Ours("area", "scatter")  # what its crypto imports can be imported from here on
+    from plumveil import scatter
+
+    assert PLACE_TIER == scatter.PLACE_TIER

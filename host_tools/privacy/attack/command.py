@@ -40,7 +40,7 @@ def run(asked: Asked, progress: Progress) -> Study:
         size = (QUICK_FLEET, QUICK_DAYS) if asked.quick else (FLEET, FLEET_DAYS)
         scenes = [generator.fleet(asked.seed, *size)]
     done = study.run(scenes, asked.tiers or TIER_NAMES[1:], asked.modes or MODES, settings, progress)
-    return replace(done, faults=thresholds.faults(done.rows, thresholds.load()))
+    return replace(done, verdict=thresholds.judge(done.rows, thresholds.load()))
 
 
 def finish(done: Study, out: Path, console: Console) -> bool:
@@ -48,4 +48,4 @@ def finish(done: Study, out: Path, console: Console) -> bool:
     report.show(done, console)
     for path in report.write(done, out):
         console.print(f"report: {path}", markup=False)
-    return bool(done.faults)
+    return bool(done.verdict.faults)

@@ -95,17 +95,17 @@ def times_chance(found: Figure, name: str, by_chance: float) -> Figure:
     if not found.n or not by_chance:
         return nothing(found.attack, name, "x chance")
     factor = found.n / by_chance
-    reach = (part * factor for part in (found.value, found.low, found.high))
-    return Figure(found.attack, name, *reach, found.n, "x chance")
+    value, low, high = (part * factor for part in (found.value, found.low, found.high))
+    return Figure(found.attack, name, value, low, high, found.n, "x chance")
 
 
 def median(attack: str, name: str, groups: Sequence[Floats], unit: str = "m", level: float = 50) -> Figure:
     """The median (or another percentile) of all values; the interval by drawing whole groups (vehicles) again, none
     where there is one group."""
-    there = [np.asarray(group) for group in groups if len(group)]
+    there = [np.asarray(group, dtype=np.float64) for group in groups if len(group)]
     if not there:
         return nothing(attack, name, unit)
-    whole = np.sort(np.concatenate(there))
+    whole: Floats = np.sort(np.concatenate(there))
     value = float(np.percentile(whole, level))
     if len(there) == 1:
         return Figure(attack, name, value, math.nan, math.nan, len(whole), unit)
@@ -113,7 +113,7 @@ def median(attack: str, name: str, groups: Sequence[Floats], unit: str = "m", le
     below = np.array([np.searchsorted(np.sort(group), steps, side="right") for group in there])
     times = _draws(len(there))
     # float32 is exact for counts below 2^24, and fast.
-    counted = times.astype(np.float32) @ below.astype(np.float32)
+    counted = np.asarray(times, dtype=np.float32) @ np.asarray(below, dtype=np.float32)
     wanted = (times @ np.array([len(group) for group in there])) * level / 100
     drawn = steps[np.minimum(np.sum(counted < wanted[:, None], axis=1), len(steps) - 1)]
     low, high = _interval(drawn)
@@ -123,8 +123,8 @@ def median(attack: str, name: str, groups: Sequence[Floats], unit: str = "m", le
 
 def _draws(groups: int) -> Floats:
     """(RESAMPLES, groups): how often each group is drawn."""
-    drawn: Floats = np.random.default_rng(BOOTSTRAP_SEED).multinomial(groups, [1 / groups] * groups, RESAMPLES) * 1.0
-    return drawn
+    drawn = np.random.default_rng(BOOTSTRAP_SEED).multinomial(groups, [1 / groups] * groups, RESAMPLES)
+    return drawn.astype(np.float64)
 
 
 def _interval(drawn: Floats) -> tuple[float, float]:
@@ -135,7 +135,7 @@ def _interval(drawn: Floats) -> tuple[float, float]:
 def within(attack: str, groups: Sequence[Floats]) -> list[Figure]:
     """Shares of errors within RADII_M."""
     return [
-        share_by(attack, f"within {radius_m} m", [np.asarray(group) <= radius_m for group in groups])
+        share_by(attack, f"within {radius_m} m", [(np.asarray(group) <= radius_m).astype(float) for group in groups])
         for radius_m in RADII_M
     ]
 

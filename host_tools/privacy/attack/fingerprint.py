@@ -28,9 +28,9 @@ REPORTS_MIN = 2  # of a day, to be known by
 
 
 def attack(runs: list[tuple[Due, Told]], frame: Frame, seed: int) -> list[Figure]:
-    """Vehicle days that SEEN sightings single out; reports whose time says more than PHASE_S; and vehicles named again
-    in the next epoch without any place: by the seconds at which their reports are made, and by the habits of a day
-    (first and last report, how many, the longest silences)."""
+    """Vehicle days that SEEN sightings single out; reports whose time says more than PHASE_S; and vehicles named
+    again in the next epoch without any place: by the seconds at which their reports are made, and by the habits of a
+    day (first and last report, how many, the longest silences)."""
     days = sorted({int(day) for due, _ in runs for day in np.unique(epochs(due.times_s))})
     fine = [(told.times_s % PHASE_S > 0).astype(float) for _, told in runs]
     seconds = _again(runs, days, _phases, lambda one, other: one @ other.T)

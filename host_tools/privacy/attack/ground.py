@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from host_tools import cell_arrays
 from host_tools.privacy.attack.told import Told
 from host_tools.privacy.attack.traces import Floats, Frame, Ints
 
@@ -52,3 +53,9 @@ def distances_m(one: Floats, other: Floats) -> Floats:
     """(n,) between (n, 2) and (n, 2)."""
     found: Floats = np.hypot(*(one - other).T)
     return found
+
+
+def cells(degrees: Floats, tier: int) -> Ints:
+    """(n, 2): row and column of the tier's cells that places (n, 2) in degrees lie in."""
+    e6 = np.round(degrees * 1e6).astype(np.int64)
+    return np.stack(cell_arrays.locate(e6[:, 0], e6[:, 1], tier), axis=-1)

@@ -1,5 +1,5 @@
-"""How alike the days of vehicles are, for whoever wants to know which of today is which of yesterday: by where they go,
-and by where one ends and the next begins. Larger is more alike.
+"""How alike the days of vehicles are, for whoever wants to know which of today is which of yesterday: by where they
+go, and by where one ends and the next begins. Larger is more alike.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Scatter at work: how often the cell told is another than the one a node is in, and what the moves give away of nodes
-that stop at the same places.
+"""Scatter at work: how often the cell told is another than the one a node is in, and what the moves give away of
+nodes that stop at the same places.
 
 A place has the same answer of a node for ever, and of another node another: whoever sees two nodes at one stop can
 tell them apart by it, in every epoch. Must never be run on places of anybody.
@@ -22,8 +22,9 @@ STAY_S = 1800
 
 
 def attack(mechanism: Mechanism, nodes: int, every_s: int, seed: int) -> list[Figure]:
-    """Of places its noise's scale (half of spread_m) within an edge of the cell they lie in, the share told as another
-    cell; then nodes named again the next day by what is told of one, two, three stops that all of them make."""
+    """Of places its noise's scale (half of spread_m) within an edge of the cell they lie in, the share told as
+    another cell; then nodes named again the next day by what is told of one, two, three stops that all of them
+    make."""
     rng = np.random.default_rng(seed)
     return [_moved(mechanism, nodes, every_s, rng), *_shared(mechanism, nodes, every_s, rng)]
 

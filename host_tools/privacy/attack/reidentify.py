@@ -86,7 +86,8 @@ def day(told: Told, epoch: int) -> Told:
 
 
 def _learnt(others: list[_Night], night: _Night) -> Floats:
-    """(n, n): how likely each pair of a night is one vehicle, by what told such pairs from the rest on other nights."""
+    """(n, n): how likely each pair of a night is one vehicle, by what told such pairs from the rest on other
+    nights."""
     asked = np.concatenate([one.all[~one.other] for one in others])
     same = np.concatenate([np.eye(len(one.there), dtype=bool)[~one.other] for one in others])
     if len(asked) > PAIRS_MAX:

@@ -25,7 +25,7 @@ from host_tools.privacy.attack.study import Study
 from host_tools.simulate import figures as drawing
 from host_tools.simulate.recordings import Track
 
-HTML, JSON = "privacy-attack.html", "privacy-attack.json"
+HTML, JSON = "report.html", "privacy-attack.json"
 MAP_SEED = 4
 PLACES = (
     ("values", "averaging.values told"),
@@ -36,15 +36,27 @@ PLACES = (
     ("trip ends", "trip ends.error"),
     ("depot", "depot.error"),
     ("edge", "edge crossing.error"),
+    ("middle", "edge crossing.error of the middle"),
+)
+DEPOTS = (
+    ("error", "invented depot.error"),
+    ("<100 m", "invented depot.within 100 m"),
+    ("<250 m", "invented depot.within 250 m"),
+    ("<1 km", "invented depot.within 1000 m"),
+    ("moved", "moved.told as another cell"),
+    ("1 shared", "shared places.1, times chance"),
+    ("2 shared", "shared places.2, times chance"),
+    ("3 shared", "shared places.3, times chance"),
 )
 MOVEMENT = (
     ("roads", "speed and roads.error"),
     ("speed", "speed and roads.error of the speed"),
-    ("named again", "re-identification.named"),
+    ("constant", "speed and roads.error of a constant speed"),
     ("x chance", "re-identification.times chance"),
     ("singled out", "fingerprint.singled out by 4 sightings"),
     ("seconds", "fingerprint.seconds, times chance"),
-    ("zones", "zone outline.zones found"),
+    ("habits", "fingerprint.habits, times chance"),
+    ("zones", "zones.found"),
 )
 USEFUL = (
     ("error", "utility.error"),
@@ -52,12 +64,14 @@ USEFUL = (
     ("in its area", "utility.excursions in the right area"),
     ("in its district", "utility.excursions in the right district"),
     ("in its region", "utility.excursions in the right region"),
+    ("commonest", "utility.in the commonest region"),
     ("routes", "utility.routes recognised"),
 )
 
 
 TABLES = (
     ("Places given away: different values told of a parked node, median errors in m, homes within", PLACES),
+    ("Depots of invented fleets found; places told as another cell, and nodes that share places named again", DEPOTS),
     ("Movement given away: errors in m and m/s, shares, multiples of chance", MOVEMENT),
     ("What remains useful: errors in m, shares", USEFUL),
 )
@@ -77,7 +91,12 @@ def prepare(out: Path) -> None:
     """Makes the folder before anything runs. Errors: UsageError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / JSON).touch()
+        for path in (out / HTML, out / JSON):
+            new = not path.exists()
+            path.touch()
+            if new:
+                # A run that fails leaves nothing empty behind.
+                path.unlink()
     except OSError as error:
         raise UsageError(f"cannot write to {out}: {error.strerror}") from None
 
@@ -86,11 +105,13 @@ def short(figure: Figure | None) -> str:
     """A figure with its interval in as few letters as may be."""
     if figure is None or not figure.n or math.isnan(figure.value):
         return "-"
-    if figure.unit == "share":
+    if figure.unit == "share" and not math.isnan(figure.low):
         return f"{figure.value:.0%} {figure.low * 100:.0f}-{figure.high * 100:.0f}"
-    if not figure.unit:
+    if figure.unit == "values":
         return f"{figure.value:g}"
-    write = _metres if figure.unit == "m" else "{:.2g}".format
+    write = {"m": _metres, "share": "{:.0%}".format}.get(figure.unit, "{:.2g}".format)
+    if math.isnan(figure.low):
+        return write(figure.value)
     return f"{write(figure.value)} {write(figure.low)}-{write(figure.high)}"
 
 
@@ -104,10 +125,12 @@ def show(study: Study, console: Console) -> None:
         _table(study, console, title, columns)
     for scene in _others(study):
         _table(study, console, f"{scene}: errors in m", [(name, f"{scene}: {key}") for name, key in ALONE])
-    for fault in study.faults:
+    for fault in study.verdict.faults:
         console.print(f"missed: {fault}", markup=False)
-    if not study.faults:
-        console.print("thresholds held")
+    for one in study.verdict.unmeasured:
+        console.print(f"not measured: {one}", markup=False)
+    if not study.verdict.faults:
+        console.print("thresholds held" + (", but for those not measured" if study.verdict.unmeasured else ""))
 
 
 def _table(study: Study, console: Console, title: str, columns: Sequence[tuple[str, str]]) -> None:
@@ -128,8 +151,9 @@ def write(study: Study, out: Path) -> tuple[Path, Path]:
     told = {
         "settings": asdict(study.settings),
         "scenes": [{"name": name, "vehicles": vehicles} for name, vehicles in study.scenes],
-        "held": not study.faults,
-        "faults": list(study.faults),
+        "held": not study.verdict.faults,
+        "faults": list(study.verdict.faults),
+        "unmeasured": list(study.verdict.unmeasured),
         "mechanisms": [
             {"name": row.name, "ours": row.ours, "figures": [_told(figure) for figure in row.figures]}
             for row in study.rows
@@ -151,7 +175,8 @@ def _others(study: Study) -> list[str]:
 
 
 def _told(figure: Figure) -> dict[str, Any]:
-    numbers = {name: getattr(figure, name) for name in ("value", "low", "high")}
+    low, high = ("least", "largest") if figure.unit == "values" else ("low", "high")
+    numbers = {"value": figure.value, low: figure.low, high: figure.high}
     whole = {name: None if math.isnan(value) else round(value, 4) for name, value in numbers.items()}
     return {"key": figure.key, "unit": figure.unit, "n": figure.n, **whole}
 
@@ -177,7 +202,7 @@ def _page(study: Study) -> str:
     ]
     scenes = ", ".join(f"{name} ({vehicles} vehicles)" for name, vehicles in study.scenes)
     return environment.get_template("attack.html.j2").render(
-        tables=tables, maps=_maps(study), faults=study.faults, scenes=scenes, seed=study.settings.seed
+        tables=tables, maps=_maps(study), verdict=study.verdict, scenes=scenes, seed=study.settings.seed
     )
 
 

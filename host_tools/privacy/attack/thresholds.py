@@ -1,4 +1,6 @@
-"""The bounds that our modes are held to, and what misses one. Must never pass over a figure that a bound names."""
+"""The bounds that our modes are held to, and what misses one. Must never pass over a figure that a bound names: what
+was not measured is said to be that.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from host_tools.privacy.attack.study import Row
+from host_tools.privacy.attack.study import Row, Verdict
 
 FILE = Path(__file__).with_name("thresholds.toml")
 
@@ -14,25 +16,26 @@ Bounds = Mapping[str, Mapping[str, float]]
 
 
 def load(path: Path = FILE) -> dict[str, Bounds]:
-    """ "mode.tier" -> figure's key -> {"max" or "min": bound}."""
+    """ "mode.tier" -> figure's key -> {"max" and "min": bound}."""
     text = tomllib.loads(path.read_text(encoding="utf-8"))
     return {f"{mode}.{tier}": bounds for mode, tiers in text.items() for tier, bounds in tiers.items()}
 
 
-def faults(rows: Iterable[Row], bounds: Mapping[str, Bounds]) -> tuple[str, ...]:
-    """A line for each figure that lies beyond its bound with all of its interval, or that is not there."""
-    found = []
+def judge(rows: Iterable[Row], bounds: Mapping[str, Bounds]) -> Verdict:
+    """A fault for each figure that lies beyond its bound with all of its interval; the least and the largest of
+    several values are held to it themselves."""
+    faults, unmeasured = [], []
     for row in rows:
         for key, bound in bounds.get(row.ours, {}).items():
             figure = row.get(key)
-            if figure is None:
-                found.append(f"{row.ours}: {key} was not measured")
+            if figure is None or not figure.n:
+                unmeasured.append(f"{row.ours}: {key}")
                 continue
-            # Nothing to measure it on: no traces, or too few of them.
-            if not figure.n:
-                continue
-            if "max" in bound and (figure.low if figure.unit else figure.value) > bound["max"]:
-                found.append(f"{row.ours}: {key} is {figure.text()}, where {bound['max']:g} is allowed")
-            if "min" in bound and figure.high < bound["min"]:
-                found.append(f"{row.ours}: {key} is {figure.text()}, where at least {bound['min']:g} is asked")
-    return tuple(found)
+            low, high = figure.reach
+            if figure.unit == "values":
+                low, high = high, low
+            if "max" in bound and low > bound["max"]:
+                faults.append(f"{row.ours}: {key} is {figure.text()}, where {bound['max']:g} is allowed")
+            if "min" in bound and high < bound["min"]:
+                faults.append(f"{row.ours}: {key} is {figure.text()}, where at least {bound['min']:g} is asked")
+    return Verdict(tuple(faults), tuple(unmeasured))

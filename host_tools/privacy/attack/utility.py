@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from host_tools import cell_arrays
+from host_tools import cells
 from host_tools.policy.profile import TIER_NAMES
 from host_tools.privacy.attack import ground
-from host_tools.privacy.attack.figures import Figure, median, share_by
-from host_tools.privacy.attack.told import Told
+from host_tools.privacy.attack.figures import Figure, median, share_by, values
+from host_tools.privacy.attack.told import Mechanism, Told
 from host_tools.privacy.attack.traces import Due, Floats, Frame, Ints, Scene, epochs
 
 NAME = "utility"
@@ -44,35 +44,36 @@ def attack(runs: list[tuple[Due, Told]], scene: Scene, seed: int) -> list[Figure
             held = (due.degrees >= boxes[:, :2] - 2e-6) & (due.degrees <= boxes[:, 2:] + 2e-6)
             inside.append(np.all(held, axis=1).astype(float))
         drawn = rng.random(len(due)) < 0.1
-        true_cells.append({tier: _cells(due.degrees[drawn], tier) for tier in YARDSTICKS})
+        true_cells.append({tier: ground.cells(due.degrees[drawn], TIER_NAMES.index(tier)) for tier in YARDSTICKS})
         for tier in YARDSTICKS:
-            same = _cells(told.points[at][drawn], tier) == true_cells[-1][tier]
+            same = ground.cells(told.points[at][drawn], TIER_NAMES.index(tier)) == true_cells[-1][tier]
             hits[tier].append(np.all(same, axis=1).astype(float))
     return [
         median(NAME, "error", errors),
         median(NAME, "error, 95th percentile", errors, level=95),
         share_by(NAME, "inside the box told", inside),
         *(share_by(NAME, f"excursions in the right {tier}", hits[tier]) for tier in YARDSTICKS),
-        *(_commonest([cells[tier] for cells in true_cells], tier) for tier in YARDSTICKS),
+        *(_commonest([one[tier] for one in true_cells], tier) for tier in YARDSTICKS),
         _routes(runs, scene),
     ]
 
 
-def _cells(degrees: Floats, tier: str) -> Ints:
-    """(n, 2): row and column of the tier's cells."""
-    e6 = np.round(degrees * 1e6).astype(np.int64)
-    return np.stack(cell_arrays.locate(e6[:, 0], e6[:, 1], TIER_NAMES.index(tier)), axis=-1)
+def sides(mechanism: Mechanism, runs: list[tuple[Due, Told]]) -> Figure:
+    """The shortest and the longest side of all cells told, in metres; nothing where points are told."""
+    points = np.concatenate([told.points[np.unique(told.values, return_index=True)[1]] for _, told in runs])
+    boxes = [mechanism.cell(*np.round(point * 1e6).astype(int).tolist()) for point in np.unique(points, axis=0)]
+    found: list[float] = []
+    for south, west, north, east in filter(None, boxes):
+        found.append((north - south) * cells.M_PER_DEGREE_LAT)
+        found += [(east - west) * cells.M_PER_DEGREE_LON * np.cos(np.radians(edge)) for edge in (south, north)]
+    return values(NAME, "sides of the cells told", found)
 
 
-def _commonest(cells: list[Ints], tier: str) -> Figure:
-    """What naming the commonest cell gets right, whatever is told."""
-    name = f"in the commonest {tier}"
-    if not cells:
-        return share_by(NAME, name, [])
-    found, counts = np.unique(np.concatenate(cells), axis=0, return_counts=True)
-    if not len(found):
-        return share_by(NAME, name, [])
-    return share_by(NAME, name, [np.all(one == found[counts.argmax()], axis=1).astype(float) for one in cells])
+def _commonest(true: list[Ints], tier: str) -> Figure:
+    """What naming the commonest cell gets right, whatever is told. true: by vehicle, (n, 2)."""
+    found, counts = np.unique(np.concatenate([np.empty((0, 2), dtype=np.int64), *true]), axis=0, return_counts=True)
+    hits = [np.all(one == found[counts.argmax()], axis=1).astype(float) for one in true if len(one)]
+    return share_by(NAME, f"in the commonest {tier}", hits)
 
 
 def _routes(runs: list[tuple[Due, Told]], scene: Scene) -> Figure:

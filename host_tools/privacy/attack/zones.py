@@ -1,20 +1,22 @@
-"""Zone outline recovery: private zones are cells in which nothing is told. Traffic that goes in and comes out, and is
-never seen inside, draws them. The attacker has what all vehicles under one policy told, and not their roads.
+"""Zone recovery: private zones are cells in which nothing is told. Traffic that goes in and comes out, and is never
+seen inside, shows which cells they are; no finer outline is sought, since a zone has none. The attacker has what all
+vehicles under one policy told, and not their roads.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
-from host_tools import cell_arrays
 from host_tools.policy.profile import TIER_NAMES
-from host_tools.privacy.attack.figures import Figure, share
+from host_tools.privacy.attack import ground
+from host_tools.privacy.attack.figures import Figure, share_by
 from host_tools.privacy.attack.told import Told
 from host_tools.privacy.attack.traces import Due, Floats, Scene
 
-NAME = "zone outline"
+NAME = "zones"
 TIER = TIER_NAMES.index("area")  # the finest that a zone may have
 ZONES = 6
 VEHICLES_MIN = 4  # of those that pass a cell, before it is taken for a zone
@@ -41,28 +43,33 @@ def outside(due: Due, zones: tuple[Cell, ...]) -> Due:
     return due.part(np.array([cell not in shut for cell in _cells(due.degrees)], dtype=bool))
 
 
-def attack(tells: list[Told], zones: tuple[Cell, ...]) -> list[Figure]:
-    """Of as many cells as there are zones, those that look most like one: the share that is."""
+def attack(draws: Sequence[tuple[list[Told], tuple[Cell, ...]]]) -> list[Figure]:
+    """Each draw: what all vehicles told, and the zones they kept. Of as many cells as there are zones, those that
+    look most like one: the share that is; and what picking among the cells passed would give."""
+    found, chance = [], []
+    for tells, zones in draws:
+        hits, cells_passed = _hits(tells, zones)
+        found.append(hits)
+        chance.append(np.full(len(zones), len(zones) / max(cells_passed, len(zones), 1)))
+    return [share_by(NAME, "found", found), share_by(NAME, "by chance", chance)]
+
+
+def _hits(tells: list[Told], zones: tuple[Cell, ...]) -> tuple[Floats, int]:
+    """Of each zone, whether it is among the most suspicious cells; number of cells passed."""
     crossed: Counter[tuple[int, int]] = Counter()
     seen: Counter[tuple[int, int]] = Counter()
     for told in tells:
         seen.update(_cells(told.points))
         crossed.update(_between(told))
-    if not crossed:
-        # Nobody was seen to go anywhere.
-        return [share(NAME, "zones found", 0, len(zones)), share(NAME, "by chance", 0, len(zones))]
-    rate = sum(seen.values()) / sum(crossed.values())
+    # Nobody may be seen to go anywhere.
+    rate = sum(seen.values()) / max(sum(crossed.values()), 1)
     suspicion = {
         # As many standard deviations of a Poisson count below what its traffic would give.
         cell: (passes * rate - seen[cell]) / (passes * rate + 1) ** 0.5
         for cell, passes in crossed.items()
     }
-    ranked = sorted(suspicion, key=lambda cell: -suspicion[cell])[: len(zones)]
-    found = len({zone[1:] for zone in zones} & set(ranked))
-    return [
-        share(NAME, "zones found", found, len(zones)),
-        share(NAME, "by chance", len(zones) ** 2 / max(len(crossed), len(zones)), len(zones)),
-    ]
+    ranked = set(sorted(suspicion, key=lambda cell: -suspicion[cell])[: len(zones)])
+    return np.array([zone[1:] in ranked for zone in zones], dtype=float), len(crossed)
 
 
 def _between(told: Told) -> list[tuple[int, int]]:
@@ -76,6 +83,4 @@ def _between(told: Told) -> list[tuple[int, int]]:
 
 
 def _cells(degrees: Floats) -> list[tuple[int, int]]:
-    e6 = np.round(degrees * 1e6).astype(np.int64)
-    row, column = cell_arrays.locate(e6[:, 0], e6[:, 1], TIER)
-    return list(zip(row.tolist(), column.tolist(), strict=True))
+    return [(row, column) for row, column in ground.cells(degrees, TIER).tolist()]
