@@ -84,7 +84,8 @@ def test_known_roads_narrow_a_region_down_and_tell_nothing_of_who_is_silent() ->
         assert value(figures, "error") <= 0.5 * value(figures, "error of the points") + 1
     silent = roads.attack(Silent(), runs(Silent(), scene)[1:5:2], known, FRAME, 96, SEED)
     assert value(silent, "error") > 1500
-    assert value(silent, "error of the speed") > 0.3 * value(silent, "true speed")
+    # What others drive is known without it.
+    assert value(silent, "error of the speed") > 0.7 * value(silent, "error of a constant speed")
 
 
 def test_a_vehicle_that_keeps_to_its_ways_is_named_again_and_one_that_tells_nothing_is_not() -> None:
@@ -126,7 +127,8 @@ def test_four_sightings_single_a_vehicle_out_and_the_seconds_do_so_where_they_ar
     assert value(fingerprint.attack(runs(Raw(), scene), FRAME, SEED), "singled out by 4 sightings") > 0.9
     assert value(fingerprint.attack(runs(Silent(), scene), FRAME, SEED), "singled out by 4 sightings") == 0
     own = fingerprint.attack(runs(Ours("street"), scene), FRAME, SEED)
-    assert value(own, "seconds, times chance") == pytest.approx(1)
+    assert value(own, "seconds, times chance") == pytest.approx(1, abs=0.3)
+    assert value(own, "times finer than 5 minutes") == 0
 
 
 def test_seconds_of_a_clock_of_its_own_name_a_vehicle() -> None:
@@ -137,7 +139,7 @@ def test_seconds_of_a_clock_of_its_own_name_a_vehicle() -> None:
         pairs.append((due, Raw().tell(due, np.random.default_rng(0))))
     assert value(fingerprint.attack(pairs, FRAME, SEED), "named by the seconds") == 1
     rounded = [(due, Told(due.slots_s, told.points, told.values, told.boxes)) for due, told in pairs]
-    assert value(fingerprint.attack(rounded, FRAME, SEED), "named by the seconds") == pytest.approx(1 / 12)
+    assert value(fingerprint.attack(rounded, FRAME, SEED), "named by the seconds") == pytest.approx(1 / 12, abs=0.03)
 
 
 def test_what_is_useful_grows_with_what_is_told() -> None:

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
 from host_tools.privacy.attack.figures import Figure, share_by, times_chance
 from host_tools.privacy.attack.traces import Floats
 
-ORDERS = 20
+ORDERS = 100  # tried where scores are alike
 IMPOSSIBLE = -1000.0  # so far below its row that a match of that kind is the last there is
 
 
@@ -38,11 +38,12 @@ def assigned(scores: Floats, seed: int = 0) -> Floats:
     """(n,): how often each row is given its own column when the sum of scores (n, n) is made largest, one-to-one."""
     rng = np.random.default_rng(seed)
     hits = np.zeros(len(scores))
-    for _ in range(ORDERS):
+    orders = 1 if len(np.unique(scores)) == scores.size else ORDERS
+    for _ in range(orders):
         rows, columns = rng.permutation(len(scores)), rng.permutation(len(scores))
         at, to = linear_sum_assignment(scores[np.ix_(rows, columns)], maximize=True)
         hits += np.bincount(rows[at[rows[at] == columns[to]]], minlength=len(scores))
-    return hits / ORDERS
+    return hits / orders
 
 
 def standard(scores: Floats) -> Floats:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from host_tools.privacy.attack import (
     averaging,
@@ -106,13 +107,15 @@ def run(
     rows = []
     for number, (key, mechanism) in enumerate(everyone):
         progress(mechanism.name, number / len(everyone))
-        figures = [
-            *averaging.attack(mechanism, settings.places, settings.fixes, EVERY_S, settings.seed),
-            *trips.homes(mechanism, lived, settings.seed),
-            *trips.depots(mechanism, fleets, EVERY_S, settings.seed),
-            *moves.attack(mechanism, settings.nodes, EVERY_S, settings.seed),
-            *_on_traces(key, mechanism, scenes, settings),
-        ]
+        # Small matrices, many times: threads would wait for one another.
+        with threadpool_limits(1):
+            figures = [
+                *averaging.attack(mechanism, settings.places, settings.fixes, EVERY_S, settings.seed),
+                *trips.homes(mechanism, lived, settings.seed),
+                *trips.depots(mechanism, fleets, EVERY_S, settings.seed),
+                *moves.attack(mechanism, settings.nodes, EVERY_S, settings.seed),
+                *_on_traces(key, mechanism, scenes, settings),
+            ]
         rows.append(Row(mechanism.name, key, tuple(figures)))
     progress("", 1.0)
     return Study(settings, tuple((scene.name, len(scene.traces)) for scene in scenes), tuple(rows))
