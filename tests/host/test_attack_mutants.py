@@ -22,13 +22,14 @@ FEW = Settings(
     fixes=288,
     homes=4,
     days=2,
-    fleets=1,
+    fleets=4,
     nodes=60,
     vehicles=16,
     road_vehicles=0,
     zone_draws=0,
     peers=False,
 )  # fmt: skip
+pytestmark = pytest.mark.slow
 CELLS = [f"cells.{name}" for name, _ in wire.TIERS[1:]]
 SCATTER = [f"scatter.{name}" for name, _ in wire.TIERS[1:]]
 Patch = pytest.MonkeyPatch
@@ -80,14 +81,17 @@ def scale(part: int) -> Callable[[Patch], None]:
 
 
 MUTANTS = [
-    *((key, scale(0)) for key in SCATTER),
-    *((key, scale(10)) for key in SCATTER),
-    *((key, drawn_anew) for key in SCATTER),
-    *((key, sized(key.split(".")[1], size_m)) for key, size_m in zip(CELLS, (50_000, 5000, 700, 100), strict=True)),
-    *((key, wide_margin) for key in CELLS),
-    *((key, held_for_ever) for key in CELLS),
-    *((key, nothing_held) for key in CELLS),
-    *((key, times_not_rounded) for key in CELLS + SCATTER),
+    *(pytest.param(key, scale(0), id=f"{key}-not-moved") for key in SCATTER),
+    *(pytest.param(key, scale(10), id=f"{key}-a-tenth") for key in SCATTER),
+    *(pytest.param(key, drawn_anew, id=f"{key}-drawn-anew") for key in SCATTER),
+    *(
+        pytest.param(key, sized(key.split(".")[1], size_m), id=f"{key}-of-{size_m}-m")
+        for key, size_m in zip(CELLS, (50_000, 5000, 700, 100), strict=True)
+    ),
+    *(pytest.param(key, wide_margin, id=f"{key}-margin-x3") for key in CELLS),
+    *(pytest.param(key, held_for_ever, id=f"{key}-held-for-ever") for key in CELLS),
+    *(pytest.param(key, nothing_held, id=f"{key}-nothing-held") for key in CELLS),
+    *(pytest.param(key, times_not_rounded, id=f"{key}-times-not-rounded") for key in CELLS + SCATTER),
 ]
 
 
