@@ -17,7 +17,17 @@ from host_tools.privacy.attack.study import Row, Settings, Verdict
 from tests.host.attacking import BUSES, buses, fleet
 
 CI = Settings(
-    places=18, fixes=576, homes=40, days=3, fleets=8, nodes=60, road_vehicles=8, slots=144, zone_draws=2, peers=False
+    places=18,
+    fixes=432,
+    homes=32,
+    days=2,
+    fleets=6,
+    nodes=60,
+    vehicles=40,
+    road_vehicles=8,
+    slots=144,
+    zone_draws=2,
+    peers=False,
 )
 FEW = replace(
     CI, places=9, fixes=288, homes=16, days=2, fleets=2, vehicles=8, road_vehicles=1, slots=48, zone_draws=1
@@ -26,7 +36,7 @@ FEW = replace(
 
 @cache
 def row(mode: str, tier: str) -> Row:
-    """Its figures on all vehicles there are."""
+    """Its figures, on as many vehicles as a minute allows."""
     return study.run([buses()], [tier], [mode], CI, lambda _what, _share: None).rows[0]
 
 
