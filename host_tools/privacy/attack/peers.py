@@ -6,6 +6,7 @@ Must never be made weaker than described: what a peer hides, an attacker here do
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import numpy as np
 
@@ -31,14 +32,14 @@ def laplace(due: Due, scale_m: float, rng: np.random.Generator) -> Floats:
     return due.degrees + moved / M_PER_DEGREE
 
 
-class Peer:
+class Peer(ABC):
     """What all of them have: no memory but where said."""
 
     name, margin_m, spread_m, holds = "", 0.0, 0.0, False
 
+    @abstractmethod
     def tell(self, due: Due, rng: np.random.Generator) -> Told:
         """What it tells of one vehicle's fixes."""
-        raise NotImplementedError
 
     def cell(self, lat_e6: int, lon_e6: int) -> Box | None:
         """The box told of a place, where it is larger than a point."""
