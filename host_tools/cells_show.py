@@ -31,8 +31,8 @@ not moved first. Held: a node keeps to its cell until it is so far beyond the ed
 
 A policy can move positions first ("scatter", with a scale in metres), and says so: by two scales on average, about
 one in twenty by more than 4.7. Then another cell than this may be told, the one told need not hold the true place,
-and Within says nothing of it. The same place has the same answer for ever, so that no number of stays there tells
-more; a track through many places does.
+and Within says nothing of it. The same place has the same answer while the node has its keys, so that no number
+of stays there tells more; a track through many places does.
 
 Urban, country, thin: people in it. At least so many in an urban centre (from {URBAN_FROM:,} a km2 on); fewer than so
 many in the country (below {RURAL_BELOW}), and where it is thinly settled (below {THIN_BELOW}). Fewer than a few

@@ -1,5 +1,5 @@
 # The second mode: a position is moved before it becomes a cell, by planar Laplace noise that the node's key and the
-# place decide: the same place has the same answer for ever, so that waiting averages nothing away. Integers only.
+# place decide: a place has one answer, however often, so that waiting averages nothing away. Integers only.
 # Must never draw anew.
 
 from plumveil import cbor, grid

@@ -1,8 +1,8 @@
 """Scatter at work: how often the cell told is another than the one a node is in, and what the moves give away of
 nodes that stop at the same places.
 
-A place has the same answer of a node for ever, and of another node another: whoever sees two nodes at one stop can
-tell them apart by it, in every epoch. Must never be run on places of anybody.
+A place has the same answer of a node as long as it has its keys, and of another node another: whoever sees two nodes
+at one stop can tell them apart by it, in every epoch. Must never be run on places of anybody.
 """
 
 from __future__ import annotations
