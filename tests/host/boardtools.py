@@ -8,7 +8,7 @@ import time
 from mpremote.transport import TransportError  # type: ignore[import-untyped]
 from mpremote.transport_serial import SerialTransport  # type: ignore[import-untyped]
 
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 ATTEMPTS = 3
 # A flasher's call: SLIP frame of the request SYNC, as esptool's documentation "Serial Protocol" has it.
 SYNC = b"\xc0\x00\x08\x24\x00\x00\x00\x00\x00\x07\x07\x12\x20" + b"\x55" * 32 + b"\xc0"
@@ -69,7 +69,7 @@ def run(board, code):
         return link.exec(code).decode().strip().replace("\r\n", "\n")
 
 
-def wait_for(condition, seconds=10.0):
+def wait_for(condition, seconds=30.0):
     """Waits until a condition holds -> whether it does."""
     until_s = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < until_s:

@@ -42,7 +42,7 @@ def run_process(*arguments: str | Path, stdin: bytes = b"", **environment: str) 
     """Runs the command line in a process of its own; whatever happens, a traceback is never the answer."""
     command = [*PROGRAM, *map(str, arguments)]
     own = surroundings(**environment)
-    done = subprocess.run(command, input=stdin, capture_output=True, env=own, timeout=60, check=False)
+    done = subprocess.run(command, input=stdin, capture_output=True, env=own, timeout=180, check=False)
     out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
     assert "Traceback" not in out + err
     return Ended(done.returncode, out, err)

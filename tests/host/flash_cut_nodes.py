@@ -33,7 +33,7 @@ from tests.host.flashing import AtStep, Files, bootable, first_version, flash, p
 
 SPEED = 20.0  # of the boards' time: a first step takes seconds of it
 NAME = "truck 7"
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 45.0
 SHOWN = 800  # characters of a log
 QUIET_S = 0.1
 POLL_S = 0.02

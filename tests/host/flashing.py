@@ -21,7 +21,7 @@ from plumveil import wire
 Files = dict[str, bytes]
 FILLER_BYTES = 4000
 POLL_S = 0.05
-START_S = 20.0
+START_S = 60.0
 
 
 def first_version() -> Files:

@@ -21,7 +21,7 @@ from host_tools.virtual_board.running import RunningBoard, running_board
 from plumveil import wire
 from tests.host.boardtools import wait_for
 
-START_S = 30.0
+START_S = 90.0
 GO_ON_S = 0.5
 SAMPLE_S = 10
 NETWORK = {"ssid": "depot", "key": "correct horse"}
@@ -130,4 +130,4 @@ def runs(board: RunningBoard) -> bool:
 def search_now(board: RunningBoard) -> None:
     """Has the node search for a position, and waits until its receiver has power."""
     assert asked(board, "app._due_s.update(position=0)") == "None"
-    assert wait_for(lambda: board.status()["receiver"], 20)
+    assert wait_for(lambda: board.status()["receiver"], 60)

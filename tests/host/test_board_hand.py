@@ -102,7 +102,7 @@ def test_the_button_and_the_led(board: RunningBoard) -> None:
         assert link.exec(BUTTON + "print(button.value())").strip() == b"1"
         board.press(1.0)
         assert link.exec("print(button.value())").strip() == b"0"
-        assert wait_for(lambda: link.exec("print(button.value())").strip() == b"1", 5)
+        assert wait_for(lambda: link.exec("print(button.value())").strip() == b"1", 20)
         for on in (1, 0):
             link.exec(f"led.value({on})")
             assert board.status()["led"] is bool(on)

@@ -17,7 +17,7 @@ from tests.host.pace import Pace
 
 pytestmark = pytest.mark.vm
 
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 COPY_MAX_S = 5.0
 CONTENT = random.Random(4).randbytes(65536)
 

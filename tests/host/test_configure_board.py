@@ -26,7 +26,7 @@ from tests.host.keystores import PASSPHRASE, make
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
 NAME = "trailer 9"
-TAKEN_S = 30.0
+TAKEN_S = 90.0
 ATTEMPTS = 3
 
 

@@ -105,7 +105,7 @@ def test_the_button_takes_it_back_and_the_led_answers(board: RunningBoard) -> No
     before = board.status()["led_switched"]
     began_s = time.monotonic()
     board.press(8)
-    assert wait_for(lambda: board.status()["led_switched"] >= before + 10 and not board.status()["led"], 12)
+    assert wait_for(lambda: board.status()["led_switched"] >= before + 10 and not board.status()["led"], 40)
     assert time.monotonic() - began_s > 5
     found = status(board)
     assert (found.tier, found.grant) == (0, None)
@@ -125,7 +125,7 @@ def test_a_search_is_broken_off_and_its_power_goes(tmp_path: Path) -> None:
         switch_on(board, G_SERIAL=int(time.time()) - wire.UNIX_MIN_S)
         search_now(board)
         board.press(7)
-        assert wait_for(lambda: not board.status()["receiver"], 10)
+        assert wait_for(lambda: not board.status()["receiver"], 30)
         assert status(board).tier == 0
         assert board.status()["receiver_reads_while_off"] == 0
 

@@ -20,7 +20,7 @@ from tests.host.imaging import command, node_toml
 
 ESPTOOL_TIMEOUT_S = 120
 START_S = 1.0  # a Ctrl-C that comes before MicroPython listens is lost, on a board too
-BOOT_TIMEOUT_S = 30
+BOOT_TIMEOUT_S = 90
 NODE_TEST = """
 from plumveil import selftest, service, wire
 print("failed", selftest.run())

@@ -52,7 +52,7 @@ def test_the_node_goes_on_with_all_it_had(board: RunningBoard, tool: Tool) -> No
     before = int(asked(board, OPEN))
     for _ in range(3):
         assert status(board, tool).running is not None
-    assert wait_for(lambda: int(asked(board, OPEN)) >= before + 2, 40)
+    assert wait_for(lambda: int(asked(board, OPEN)) >= before + 2, 120)
     assert board.status()["starts"] == 1
     assert asked(board, f"app.drops.totals.get({wire.R_MISSED})") == "None"
     assert runs(board)
