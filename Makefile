@@ -4,8 +4,7 @@
 PYTHON ?= python3
 MICROPYTHON ?=
 PYTEST_ARGS ?=
-# Tests wait for boards, lines and clocks half of the time: two at once for each processor.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+JOBS ?= auto
 
 # What the targets for boards take: make flash BOARD=... PORT=... FIRMWARE=micropython.bin NODE=node.toml TOOL=mpremote|ampy
 # Not from the environment: PORT and NODE mean other things there.
