@@ -78,10 +78,12 @@ class FlashChip:
             self._powered = False
 
     def power_on(self) -> None:
-        """The supply is back. A cut that was ordered and not reached is forgotten."""
+        """The supply is back, and a cut that was ordered before and not reached is forgotten. Nothing happens when it
+        is there: a board's start must not forget what was ordered meanwhile."""
         with self._lock:
-            self._powered = True
-            self._cut = None
+            if not self._powered:
+                self._powered = True
+                self._cut = None
 
     def read(self, at: int, n: int) -> bytes:
         """Returns n bytes from `at` on."""

@@ -119,10 +119,19 @@ def test_erasing_several_blocks_is_cut_between_them(chip):
     assert chip.read(0, SIZE) == b"\xff" * 2 * BLOCK_BYTES + b"\x00" * 2 * BLOCK_BYTES
 
 
+def test_a_supply_that_is_there_forgets_no_order(chip):
+    """A board's start gives it the supply, perhaps after somebody has ordered a cut."""
+    chip.order_cut(after_ops=0)
+    chip.power_on()
+    with pytest.raises(PowerCut):
+        chip.program(0, b"\0")
+
+
 def test_power_on_forgets_the_order_and_the_board_is_told_of_a_cut(chip):
     told = []
     chip.on_cut = lambda: told.append(chip.powered)
     chip.order_cut(after_ops=0)
+    chip.power_off()
     chip.power_on()
     chip.program(0, b"\x00")
     assert told == []
