@@ -32,10 +32,11 @@ SECONDS = st.sampled_from((60, 3600, 7200, DAY_S))
 class Model:
     """What consent is, in a few lines. given: (tier, starts s, ends s, policy version, delegation) or None;
     told_slot: the slot of the last position, of which each has one, and none that a clock set back by less than a day
-    comes to again."""
+    comes to again. asked_slot: the slot in which a position was due last, since the boot."""
 
     def __init__(self) -> None:
         self.told_slot: int | None = None
+        self.asked_slot: int | None = None
         self.given: tuple[int, int, int, int, int] | None = None
         self.serial = 0
         self.newest_given = 0
@@ -51,9 +52,10 @@ class Model:
         return tier if starts_s <= now_s < ends_s and tier <= self.ceiling and version >= self.widened else 0
 
     def tells(self, now_s: int | None) -> bool:
-        """Whether a position that is due now is told. Where the node last was goes with the consent."""
-        if now_s is None:
+        """Whether a position is due now, and told. Where the node last was goes with the consent."""
+        if now_s is None or now_s // POSITION_S == self.asked_slot:
             return False
+        self.asked_slot = now_s // POSITION_S
         if not self.tier(now_s):
             self.told_slot = None
             return False
@@ -191,6 +193,7 @@ class Consents(RuleBasedStateMachine):
     @rule(known=st.sampled_from((True, True, False)))
     def a_boot(self, known: bool) -> None:
         self.clock_known = known
+        self.model.asked_slot = None
         assert self.life.boot(clock_known=known)
 
     @precondition(lambda self: not self.clock_known)
