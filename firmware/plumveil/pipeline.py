@@ -7,7 +7,7 @@
 
 from plumveil import alarm, wire
 from plumveil.errors import Rejected, SealRefused, StoreFull
-from plumveil.fixed import DAY_S, slot
+from plumveil.fixed import slot
 from plumveil.trust import Coarse, Fix, Reading
 
 
@@ -57,8 +57,8 @@ class Pipeline:
         if (
             not policy.open_at(t_s)
             or (policy.alarm_only and not self._alarms.on)
-            # However many alarms there are, and where the clock goes back: one a slot.
-            or 0 <= held.slot_s - slot_s < DAY_S
+            # However many alarms there are: one a slot.
+            or slot_s == held.slot_s
         ):
             self._drops.add(wire.R_NOT_NOW)
             return

@@ -52,15 +52,6 @@ class OncePerSlot(Telling):
         self.assertEqual(self.gps.searches, 3)
         self.assertEqual(self.drops.totals[wire.R_NOT_NOW], 5)
 
-    def test_a_clock_set_back_opens_no_slot_anew(self):
-        self.start(P_POSITION_S=900)
-        t_s = nodefiles.NOON_S
-        self.assertEqual(
-            [self.take(t_s + after_s) for after_s in (900, 0, 900, 300, 1800)], [True] + [False] * 3 + [True]
-        )
-        # By more than a day it was wrong before.
-        self.assertTrue(self.take(t_s - DAY_S))
-
     def test_a_cut_right_after_it_left_tells_none_twice(self):
         self.start(P_POSITION_S=900)
         out = self.pipeline._out

@@ -31,8 +31,7 @@ SECONDS = st.sampled_from((60, 3600, 7200, DAY_S))
 
 class Model:
     """What consent is, in a few lines. given: (tier, starts s, ends s, policy version, delegation) or None;
-    told_slot: the slot of the last position, of which each has one, and none that a clock set back by less than a day
-    comes to again. asked_slot: the slot in which a position was due last, since the boot."""
+    told_slot: the slot of the last position, of which each has one, also when the clock is set back into it. asked_slot: the slot in which a position was due last, since the boot."""
 
     def __init__(self) -> None:
         self.told_slot: int | None = None
@@ -59,11 +58,8 @@ class Model:
         if not self.tier(now_s):
             self.told_slot = None
             return False
-        now = now_s // POSITION_S
-        if self.told_slot is not None and 0 <= self.told_slot - now < DAY_S // POSITION_S:
-            return False
-        self.told_slot = now
-        return True
+        told, self.told_slot = self.told_slot, now_s // POSITION_S
+        return told != self.told_slot
 
     def settle(self, now_s: int | None) -> None:
         """What ended for good is gone when the node next looks at it."""
