@@ -31,7 +31,8 @@ SECONDS = st.sampled_from((60, 3600, 7200, DAY_S))
 
 class Model:
     """What consent is, in a few lines. given: (tier, starts s, ends s, policy version, delegation) or None;
-    told_slot: the slot of the last position, of which each has one, also when the clock is set back into it. asked_slot: the slot in which a position was due last, since the boot."""
+    told_slot: the slot of the last position, of which each has one, also when the clock is set back into it.
+    asked_slot: the slot in which a position was due last, since the boot."""
 
     def __init__(self) -> None:
         self.told_slot: int | None = None
