@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from host_tools import reference_encoder, terms_cddl, terms_examples, wire_cddl, wire_examples
+from host_tools import generated, reference_encoder, terms_cddl, terms_examples, wire_cddl, wire_examples
 from host_tools.receipts import words
 from host_tools.wire_examples import Example
 from plumveil import terms, wire
@@ -182,18 +182,7 @@ def _consent_example(name: str, data: bytes) -> str:
 
 def main(arguments: list[str]) -> int:
     """Writes the document, or with --check compares; returns the exit code."""
-    text = document()
-    if arguments == ["--check"]:
-        if PATH.is_file() and PATH.read_text("utf-8") == text:
-            return 0
-        print("docs/wire-format.md is not what wire.py says: run `make docs`", file=sys.stderr)
-        return 1
-    if arguments:
-        print("usage: python -m host_tools.wiredoc [--check]", file=sys.stderr)
-        return 2
-    PATH.parent.mkdir(exist_ok=True)
-    PATH.write_text(text, "utf-8")
-    return 0
+    return generated.run(arguments, "host_tools.wiredoc", PATH, document, "wire.py says")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from host_tools import generated
 from host_tools.configure.nodetoml import NodeToml
 
 PATH = Path(__file__).resolve().parents[2] / "docs" / "node-toml.schema.json"
@@ -20,17 +21,8 @@ def text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the file, or with --check compares; returns the exit code."""
-    if arguments == ["--check"]:
-        if PATH.is_file() and PATH.read_text("utf-8") == text():
-            return 0
-        print("docs/node-toml.schema.json is not what node.toml's models say: run `make docs`", file=sys.stderr)
-        return 1
-    if arguments:
-        print("usage: python -m host_tools.configure.schema [--check]", file=sys.stderr)
-        return 2
-    PATH.write_text(text(), "utf-8")
-    return 0
+    """Writes the document, or with --check compares; returns the exit code."""
+    return generated.run(arguments, "host_tools.configure.schema", PATH, text, "node.toml's models say")
 
 
 if __name__ == "__main__":

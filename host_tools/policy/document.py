@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from host_tools import generated
 from host_tools.policy.clauses import CLAUSES
 from host_tools.policy.profile import FIELD_IDS, RULES, STREAM_OF, Profile, load_profile, profile_names
 from host_tools.policy.words import duration, step_text
@@ -99,17 +100,8 @@ def _clauses(profiles: list[Profile]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Writes the file, or with --check compares; returns the exit code."""
-    if arguments == ["--check"]:
-        if PATH.is_file() and PATH.read_text("utf-8") == text():
-            return 0
-        print("docs/policy.md is not what the profiles say: run `make docs`", file=sys.stderr)
-        return 1
-    if arguments:
-        print("usage: python -m host_tools.policy.document [--check]", file=sys.stderr)
-        return 2
-    PATH.write_text(text(), "utf-8")
-    return 0
+    """Writes the document, or with --check compares; returns the exit code."""
+    return generated.run(arguments, "host_tools.policy.document", PATH, text, "the profiles say")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from host_tools import cell_arrays, cells
 from host_tools.policy.compiling import policy_map
 from host_tools.policy.profile import TIER_NAMES, Profile, Scatter, load_profile
 from host_tools.privacy.attack.told import Told
-from host_tools.privacy.attack.traces import Due, Floats
+from host_tools.privacy.attack.traces import Due, Floats, Ints
 from plumveil import wire
 from plumveil.drops import Drops
 from plumveil.held import HeldCell
@@ -160,17 +160,14 @@ class Ours:
             times_s=np.array([record.t_s for record in records], dtype=np.int64),
             points=cell_arrays.centres(self.tier, row, column),
             values=(row << 32) + column,
-            boxes=self._reach(cell_arrays.boxes_e6(self.tier, row, column) / 1e6),
+            boxes=self._reach(row, column),
         )
 
-    def _reach(self, boxes: Floats) -> Floats:
+    def _reach(self, row: Ints, column: Ints) -> Floats:
         """Cells with the margin within which they are held. Where scatter moved the place first: anywhere."""
         if self.mode == "scatter":
-            return np.full_like(boxes, np.nan)
-        slack = np.full(len(boxes), self.margin_m / cells.M_PER_DEGREE_LAT)
-        side = (boxes[:, 3] - boxes[:, 1]) * self.margin_m / wire.TIERS[self.tier][1]
-        reach: Floats = boxes + np.stack((-slack, -side, slack, side), axis=-1)
-        return reach
+            return np.full((len(row), 4), np.nan)
+        return cell_arrays.held_boxes_e6(self.tier, row, column) / 1e6
 
     def cell(self, lat_e6: int, lon_e6: int) -> Degrees:
         """The tier's cell around a place."""
