@@ -22,7 +22,7 @@ from tests.host import gps_board, keystores
 from tests.host.boardtools import wait_for
 from tests.host.command_line import Ended, run, run_process
 from tests.host.gps_board import grant, status
-from tests.host.pace import Pace
+from tests.host.pace import Pace, quick
 
 QUICK_MAX_S = 30.0  # from the shell's prompt to its next, on a busy machine; docs/consent.md: what was measured
 
@@ -93,9 +93,7 @@ def test_off_is_one_command_that_needs_nothing(board: RunningBoard, tmp_path: Pa
         "Location is off: consent is taken back, its secret and queued positions are destroyed; readings stay.\n"
     )
     assert gps(board, *off).out == "Location was off already; nothing has changed.\n"
-    with Pace() as pace:
-        gps(board, "status")
-    assert pace.under(QUICK_MAX_S), pace
+    assert quick(lambda: gps(board, "status"), QUICK_MAX_S)
 
 
 @pytest.mark.vm

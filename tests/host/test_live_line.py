@@ -21,7 +21,7 @@ from plumveil import wire
 from tests.host import gps_board
 from tests.host.boardtools import ampy, mpremote, wait_for
 from tests.host.gps_board import GO_ON_S, OPEN, asked, runs, status, switch_on, told, within
-from tests.host.pace import Pace
+from tests.host.pace import quick
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -134,9 +134,7 @@ def test_the_monitor_disturbs_nobody(board: RunningBoard) -> None:
 
 
 def test_it_is_quick(board: RunningBoard) -> None:
-    with Pace() as pace:
-        status(board)
-    assert pace.under(PROMPT_MAX_S), pace
+    assert quick(lambda: status(board), PROMPT_MAX_S)
 
 
 def test_broken_off_in_the_middle_it_still_goes_on(board: RunningBoard) -> None:

@@ -24,3 +24,12 @@ def test_a_bar_that_holds_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     with pace.Pace() as one:
         pass
     assert one.under(60)
+
+
+def test_the_fastest_of_a_few_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "start", lambda: None)
+    naps_s = [0.3, 0.0]
+    assert pace.quick(lambda: time.sleep(naps_s.pop(0)), 0.2)
+    naps_s = [0.3] * pace.TRIES
+    assert not pace.quick(lambda: time.sleep(naps_s.pop(0)), 0.2)
+    assert naps_s == []
